@@ -1,0 +1,97 @@
+"""Running one recipe: what every program in `workflow/scripts/` shares."""
+
+import argparse
+import errno
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from finescale.errors import UserError
+from finescale.store import resume
+from finescale.store.artifacts import Artifact, Store
+from finescale.store.provenance import Stopwatch
+from finescale.store.publishing import publish, restore, scratch_folder
+from finescale.store.recipes import PATH_DIGITS, Recipe
+
+
+@dataclass(frozen=True)
+class Job:
+    """One recipe being made: read `parameters` and `inputs`, write files into `out`.
+
+    `resume` is a folder for unfinished work that outlives an interrupted run.
+    """
+
+    store: Store
+    recipe: Recipe
+    out: Path
+    resume: Path
+
+    @property
+    def parameters(self) -> Any:
+        return self.recipe.parameters
+
+    def inputs(self, role: str) -> list[Artifact]:
+        return [self._opened[reference] for reference in self.recipe.inputs[role]]
+
+    def input(self, role: str) -> Artifact:
+        (artifact,) = self.inputs(role)
+        return artifact
+
+    @cached_property
+    def _opened(self) -> dict[str, Artifact]:
+        return {item: self.store.open(item) for item in self.recipe.input_references()}
+
+    @property
+    def opened(self) -> list[Artifact]:
+        return list(self._opened.values())
+
+
+def make_artifact(store: Store, recipe: Recipe, make: Callable[[Job], None]) -> None:
+    """Make and publish the artifact of `recipe`, unless it is complete already."""
+    stopwatch = Stopwatch()
+    if restore(store, recipe):
+        return
+    resume_folder = store.root.parent / "resume" / recipe.digest[:PATH_DIGITS]
+    with resume.hold(resume_folder):
+        if restore(store, recipe):  # made while this process waited for the lock
+            resume.release_for_good(resume_folder)
+            return
+        with scratch_folder(store, recipe) as scratch:
+            job = Job(store, recipe, scratch, resume_folder)
+            make(job)
+            publish(store, recipe, scratch, job.opened, stopwatch.provenance())
+        resume.release_for_good(resume_folder)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe file. UserError when there is none, or when it is not a recipe."""
+    try:
+        return Recipe.from_dict(json.loads(path.read_text()))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such recipe. `snakemake` writes recipes at its start.") from None
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{path}: not a recipe. Delete it; `snakemake` writes it again.") from None
+
+
+def run_job(make: Callable[[Job], None]) -> None:
+    """The command line of a stage program: `python workflow/scripts/STAGE.py RECIPE`."""
+    parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
+    parser.add_argument("recipe", type=Path, help="a recipe file, results/recipes/DIGEST.json")
+    parser.add_argument("--store", type=Path, default=Path("results/store"))
+    arguments = parser.parse_args()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    try:
+        make_artifact(Store(arguments.store), read_recipe(arguments.recipe), make)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise
+        sys.exit(
+            f"error: cannot write below {arguments.store}: {error.strerror}.\n"
+            "Nothing was published; make room and run snakemake again."
+        )

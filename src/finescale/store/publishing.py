@@ -1,0 +1,158 @@
+"""Publishing: scratch folder, manifest last, one rename; whole artifacts or nothing."""
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from finescale.errors import UserError
+from finescale.store.artifacts import (
+    MANIFEST,
+    MANIFEST_COPY,
+    SCRATCH_PREFIX,
+    Artifact,
+    Store,
+    content_sha256,
+    list_files,
+    read_manifest,
+    sync_folder,
+)
+from finescale.store.recipes import PATH_DIGITS, Recipe
+
+PUBLISH_ATTEMPTS = 10
+
+
+@contextlib.contextmanager
+def scratch_folder(store: Store, recipe: Recipe) -> Iterator[Path]:
+    """A folder of this process alone, beside the artifact's place; gone at the end."""
+    parent = store.folder(recipe.reference).parent
+    parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned_scratch(parent, recipe)
+    prefix = f"{_scratch_stem(recipe)}-{os.getpid()}-"
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _scratch_stem(recipe: Recipe) -> str:
+    return f"{SCRATCH_PREFIX}{recipe.digest[:PATH_DIGITS]}-{socket.gethostname()}"
+
+
+def _remove_abandoned_scratch(parent: Path, recipe: Recipe) -> None:
+    """Remove what killed processes of this host left for the same artifact."""
+    for folder in parent.glob(f"{_scratch_stem(recipe)}-*"):
+        process = folder.name.removeprefix(f"{_scratch_stem(recipe)}-").split("-")[0]
+        if process.isdigit() and not process_is_alive(int(process)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def process_is_alive(process: int) -> bool:
+    """Whether a process with this id exists on this host."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def publish(
+    store: Store, recipe: Recipe, scratch: Path, inputs: list[Artifact], provenance: dict[str, Any]
+) -> Artifact:
+    """Turn a filled scratch folder into the artifact of `recipe`.
+
+    If a complete artifact is already there, it stays and the scratch folder is dropped; a folder
+    that does not check is moved aside first. UserError when another process keeps interfering.
+    """
+    _write_manifests(recipe, scratch, inputs, provenance)
+    sync_folder(scratch)
+    target = store.folder(recipe.reference)
+    for _ in range(PUBLISH_ATTEMPTS):
+        try:
+            os.rename(scratch, target)  # also onto an empty folder, which Snakemake makes
+            sync_folder_entry(target.parent)
+            return store.open(recipe.reference)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        if restore(store, recipe):
+            return store.open(recipe.reference)
+    raise UserError(f"{target}: something keeps writing there; stop it and run again")
+
+
+def _write_manifests(
+    recipe: Recipe, scratch: Path, inputs: list[Artifact], provenance: dict[str, Any]
+) -> None:
+    files = list_files(scratch)
+    manifest = {
+        "digest": recipe.digest,
+        "recipe": recipe.to_dict(),
+        "files": files,
+        "content_sha256": content_sha256(recipe, files),
+        "inputs": {item.recipe.reference: item.content_sha256 for item in inputs},
+        "provenance": provenance,
+    }
+    text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    (scratch / MANIFEST_COPY).write_text(text)
+    (scratch / MANIFEST).write_text(text)
+
+
+def sync_folder_entry(folder: Path) -> None:
+    """Flush a directory itself, so that a rename in it survives a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def restore(store: Store, recipe: Recipe) -> bool:
+    """Whether a complete artifact of `recipe` is there, after repairing what can be repaired.
+
+    A folder without its manifest whose files agree with the manifest's copy gets it back. A folder
+    that does not check is moved aside, with a message, and False is returned.
+    """
+    folder = store.folder(recipe.reference)
+    if not folder.exists():
+        return False
+    for name in (MANIFEST, MANIFEST_COPY):
+        manifest = read_manifest(folder / name)
+        if manifest is None or manifest["digest"] != recipe.digest:
+            continue
+        if not any(Artifact(folder, manifest).problems()):
+            _put_back(folder, name)
+            return True
+    if any(folder.iterdir()):
+        _move_aside(folder)
+    return False
+
+
+def _put_back(folder: Path, intact_name: str) -> None:
+    """Give the folder both copies of the manifest again, from the one that is intact."""
+    for name in {MANIFEST, MANIFEST_COPY} - {intact_name}:
+        if (folder / name).exists() and read_manifest(folder / name):
+            continue
+        descriptor, temporary = tempfile.mkstemp(prefix=f"{SCRATCH_PREFIX}manifest-", dir=folder.parent)
+        os.close(descriptor)
+        shutil.copyfile(folder / intact_name, temporary)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, folder / name)
+        print(f"{folder}: restored {name} from {intact_name}; the files are whole")
+
+
+def _move_aside(folder: Path) -> None:
+    aside = folder.parent / f".aside-{folder.name}-{time.time_ns()}"
+    with contextlib.suppress(FileNotFoundError):  # another writer moved it first
+        os.rename(folder, aside)
+        print(f"{folder}: incomplete or corrupted, moved aside to {aside}; making it again")
