@@ -1,0 +1,94 @@
+"""Reading a study: the config checked against its schema, defaults filled in, mistakes explained."""
+
+import copy
+import difflib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from finescale.errors import UserError
+
+MOST_MISTAKES_SHOWN = 10
+
+
+def load_config(path: Path | str, schema: Path | str) -> dict[str, Any]:
+    """Read, check and complete one config file. UserError with one line for each mistake."""
+    try:
+        config = yaml.safe_load(Path(path).read_text())
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such config file") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {error}") from None
+    return complete_config(config, schema, str(path))
+
+
+def complete_config(config: Any, schema: Path | str, name: str) -> dict[str, Any]:
+    """Check `config` and return a copy in which every default of the schema is filled in.
+
+    Raises UserError with one line for each mistake: the key, what was given, what is allowed.
+    """
+    completed = copy.deepcopy(config)
+    errors = sorted(_validator(str(schema)).iter_errors(completed), key=lambda e: str(e.json_path))
+    if errors:
+        lines = [line for error in errors for line in _explain(error)][:MOST_MISTAKES_SHOWN]
+        raise UserError(f"{name}:\n" + "\n".join(f"  {line}" for line in lines))
+    return completed
+
+
+@cache
+def _validator(schema_path: str) -> Any:
+    from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
+
+    check_properties = Draft202012Validator.VALIDATORS["properties"]
+
+    def fill_and_check(validator: Any, properties: Any, instance: Any, schema: Any) -> Iterator:
+        if isinstance(instance, dict):
+            for key, subschema in properties.items():
+                if "default" in subschema:
+                    instance.setdefault(key, copy.deepcopy(subschema["default"]))
+        yield from check_properties(validator, properties, instance, schema)
+
+    schema = yaml.safe_load(Path(schema_path).read_text())
+    return extend(Draft202012Validator, {"properties": fill_and_check})(schema)
+
+
+def _explain(error: Any) -> Iterator[str]:
+    path = ".".join(str(part) for part in error.absolute_path) or "(top level)"
+    if error.validator == "additionalProperties":
+        for key in sorted(set(error.instance) - set(error.schema["properties"])):
+            yield f"`{path}`: unknown key `{key}`{_suggestion(key, error.schema['properties'])}"
+    elif error.validator == "required":
+        missing = sorted(set(error.validator_value) - set(error.instance))
+        yield f"`{path}`: missing key{'s' * (len(missing) > 1)} {', '.join(missing)}"
+    elif error.validator in ("type", "oneOf") and isinstance(error.instance, str):
+        yield f"`{path}`: {error.instance!r} is text, {_allowed(error)} is needed{_exponent(error)}"
+    elif error.validator == "enum":
+        allowed = ", ".join(map(str, error.validator_value))
+        yield f"`{path}`: {error.instance!r} is not one of: {allowed}"
+    else:
+        yield f"`{path}`: {error.message}"
+
+
+def _suggestion(key: str, known: Any) -> str:
+    close = difflib.get_close_matches(key, known, n=1)
+    return f"; did you mean `{close[0]}`?" if close else f" (known: {', '.join(sorted(known))})"
+
+
+def _allowed(error: Any) -> str:
+    if error.validator == "oneOf":
+        return "a number (or null)"
+    allowed = error.validator_value
+    return f"a {allowed}" if isinstance(allowed, str) else " or ".join(allowed)
+
+
+def _exponent(error: Any) -> str:
+    """YAML 1.1 reads 1e-3 as text, because the dot is missing."""
+    try:
+        value = float(error.instance)
+    except ValueError:
+        return ""
+    return f" (in YAML write {value:.1e} with a dot, without quotes)"

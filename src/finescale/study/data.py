@@ -1,0 +1,88 @@
+"""Planning the data stages: raw files, typed records, tokenizers, token arrays."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from finescale.study.plan import Plan
+from finescale.study.sources import Sources
+
+STREAM_SEED = 0  # order of the documents in a family's pretraining stream
+
+
+class DataPlanner:
+    """Adds data recipes to a plan; each method returns references."""
+
+    def __init__(self, plan: Plan, config: Mapping[str, Any], sources: Sources) -> None:
+        self.plan = plan
+        self.config = config
+        self.sources = sources
+
+    def source(self, name: str) -> str:
+        raw = self.sources.raw_file(name)
+        parameters: dict[str, Any] = {"sha256": raw.sha256, "size": raw.size}
+        if raw.sha256 is None:
+            parameters["name"] = name  # nothing but its name tells an unpinned file from another
+        return self.plan.add("source", name, parameters, {})
+
+    def corpus(self, label: str, splits: Mapping[str, Mapping[str, Any]]) -> str:
+        """Typed records of one or several splits, which share a format."""
+        (form,) = {dataset["format"] for dataset in splits.values()}
+        inputs = {
+            split: [self.source(name) for name in dataset["raw"]]
+            for split, dataset in splits.items()
+        }
+        return self.plan.add("corpus", label, {"format": form}, inputs)
+
+    def texts(self, family: str) -> list[str]:
+        return [
+            self.corpus(f"text {language}", {"text": self.config["text"][language]})
+            for language in self.config["families"][family]["languages"]
+        ]
+
+    def tokenizer(self, family: str) -> str:
+        settings = self.config["families"][family]["tokenizer"]
+        return self.plan.add("tokenizer", family, settings, {"text": self.texts(family)})
+
+    def stream(self, family: str) -> str:
+        """The pretraining tokens of a family."""
+        settings = self.config["families"][family]
+        parameters = {
+            "kind": "pretraining",
+            "languages": settings["languages"],
+            "seed": STREAM_SEED,
+            "validation_share": settings["validation_share"],
+        }
+        inputs = {"tokenizer": [self.tokenizer(family)], "text": self.texts(family)}
+        return self.plan.add("tokens", f"{family} pretraining stream", parameters, inputs)
+
+    def training_examples(self, name: str) -> str:
+        """Train and dev examples of a task, encoded."""
+        task = self.config["tasks"][name]
+        corpus = self.corpus(f"{name} train+dev", {"train": task["train"], "dev": task["dev"]})
+        return self._encoded(name, f"{name} train+dev", corpus)
+
+    def test_sets(self, name: str) -> list[str]:
+        """The test sets of a task, each encoded as an artifact of its own."""
+        return [
+            self._encoded(name, f"{name} test {key}", self.test_corpus(name, "test", key))
+            for key in self.config["tasks"][name]["test"]
+        ]
+
+    def zero_shot_sets(self, name: str) -> list[str]:
+        return [
+            self.test_corpus(name, "zero_shot", key)
+            for key in self.config["tasks"][name]["zero_shot"]
+        ]
+
+    def test_corpus(self, name: str, kind: str, key: str) -> str:
+        dataset = self.config["tasks"][name][kind][key]
+        return self.corpus(f"{name} {kind.replace('_', '-')} {key}", {"test": dataset})
+
+    def _encoded(self, name: str, label: str, corpus: str) -> str:
+        task = self.config["tasks"][name]
+        parameters = {
+            "kind": "examples",
+            **{key: task[key] for key in ("template", "max_source_tokens", "max_target_tokens")},
+        }
+        inputs = {"tokenizer": [self.tokenizer(task["family"])], "examples": [corpus]}
+        return self.plan.add("tokens", label, parameters, inputs)

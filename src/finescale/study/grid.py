@@ -1,0 +1,118 @@
+"""The cells of a task: every combination of factors that is finetuned."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+PET_METHODS = ("lora", "prompt")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One finetuning run in the coordinates of the study."""
+
+    size: str
+    pretraining_tokens: int
+    method: str
+    pet_parameter_size: int | None
+    finetuning_examples: int
+    seed: int
+
+
+def methods_of(task: dict[str, Any]) -> list[str]:
+    return list(task["grid"]["finetuning_examples"])
+
+
+def base_size(task: dict[str, Any]) -> str:
+    """The model size at which pretraining size and PET size are varied."""
+    grid = task["grid"]
+    return grid["base_size"] or grid["llm_model_size"]["values"][0]
+
+
+def base_pet_size(config: dict[str, Any], method: str) -> int | None:
+    return config["methods"][method].get("base_pet_parameter_size")
+
+
+def full_tokens(config: dict[str, Any], task: dict[str, Any]) -> int:
+    """Pretraining tokens of the finished base models of the task's family."""
+    return int(config["families"][task["family"]]["pretraining_tokens"])
+
+
+def cells(config: dict[str, Any], task: dict[str, Any]) -> list[Cell]:
+    """Every run of a task, each once, though factors share the cells at the base.
+
+    The order is: by factor (model size, pretraining tokens, PET size), then by seed.
+    """
+    found = dict.fromkeys(
+        Cell(size, tokens, method, pet, examples, seed)
+        for size, tokens, method, pet in settings(config, task)
+        for examples in _examples(task, method)
+        for seed in config["seeds"]
+    )
+    found.update(dict.fromkeys(_noise_floor(config, task)))
+    return list(found)
+
+
+def settings(
+    config: dict[str, Any], task: dict[str, Any]
+) -> Iterator[tuple[str, int, str, int | None]]:
+    """Size, pretraining tokens, method and PET size, one factor moving at a time."""
+    grid, base, full = task["grid"], base_size(task), full_tokens(config, task)
+    for method in methods_of(task):
+        pet = base_pet_size(config, method)
+        for size in grid["llm_model_size"]["values"]:
+            yield size, full, method, pet
+        for tokens in grid["pretraining_tokens"]["values"]:
+            yield base, int(tokens), method, pet
+        for value in grid["pet_parameter_size"].get(method, {"values": []})["values"]:
+            yield base, full, method, int(value)
+
+
+def _examples(task: dict[str, Any], method: str) -> list[int]:
+    return [int(value) for value in task["grid"]["finetuning_examples"][method]["values"]]
+
+
+def _noise_floor(config: dict[str, Any], task: dict[str, Any]) -> Iterator[Cell]:
+    floor = task.get("noise_floor")
+    if floor is None:
+        return
+    for method in methods_of(task):
+        for seed in floor["seeds"]:
+            yield Cell(
+                base_size(task),
+                full_tokens(config, task),
+                method,
+                base_pet_size(config, method),
+                int(floor["finetuning_examples"]),
+                seed,
+            )
+
+
+def held_out(task: dict[str, Any]) -> dict[str, Any]:
+    """The held-out value of each factor, None where the fits leave nothing out."""
+    grid = task["grid"]
+    return {
+        "llm_model_size": grid["llm_model_size"]["held_out"],
+        "pretraining_tokens": grid["pretraining_tokens"].get("held_out"),
+        "pet_parameter_size": {
+            method: grid["pet_parameter_size"].get(method, {}).get("held_out")
+            for method in PET_METHODS
+        },
+        "finetuning_examples": {
+            method: grid["finetuning_examples"][method]["held_out"] for method in methods_of(task)
+        },
+    }
+
+
+def is_held_out(cell: Cell, task: dict[str, Any]) -> bool:
+    """Whether any coordinate of the cell is a held-out value."""
+    out = held_out(task)
+    return (
+        cell.size == out["llm_model_size"]
+        or cell.pretraining_tokens == out["pretraining_tokens"]
+        or cell.finetuning_examples == out["finetuning_examples"][cell.method]
+        or (
+            cell.pet_parameter_size is not None
+            and cell.pet_parameter_size == out["pet_parameter_size"].get(cell.method)
+        )
+    )
