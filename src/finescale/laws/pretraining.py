@@ -1,0 +1,145 @@
+"""Single-variable laws of pretraining (Figure 10): A/X^alpha + E over model size and over tokens."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from finescale.laws.fit import Data, Fit, fit_law
+from finescale.laws.forms import PRETRAINING
+
+
+@dataclass(frozen=True)
+class PretrainingPoint:
+    """A base model, or a logged checkpoint of one: validation loss in nats per token."""
+
+    x: float  # parameters or tokens
+    log_perplexity: float
+    split: str  # fit or held-out
+
+
+@dataclass(frozen=True)
+class PretrainingLaw:
+    """The law over one factor, with the points it was fitted to and tested on."""
+
+    family: str
+    factor: str  # llm_model_size or pretraining_tokens
+    model_size_as: str
+    diverged: int  # base models left out
+    points: tuple[PretrainingPoint, ...]
+    fit: Fit
+    deviation_fitted: float | None
+    deviation_held_out: float | None
+
+    def to_json(self) -> dict:
+        """The law as JSON values."""
+        points = [asdict(point) for point in self.points]
+        return asdict(self) | {"points": points, "fit": self.fit.to_json()}
+
+    @classmethod
+    def from_json(cls, values: Mapping) -> "PretrainingLaw":
+        """The inverse of `to_json`."""
+        points = tuple(PretrainingPoint(**point) for point in values["points"])
+        return cls(**{**values, "points": points, "fit": Fit.from_json(values["fit"])})
+
+
+@dataclass(frozen=True)
+class BaseModel:
+    """One pretraining: its plan's labels and its `result.json`."""
+
+    nominal_size: int
+    pretraining_tokens: int
+    result: Mapping
+
+    @property
+    def ok(self) -> bool:
+        """Whether it did not diverge."""
+        return self.result["status"] == "ok"
+
+    def size(self, model_size_as: str) -> float:
+        """X for model size: nominal, total or non-embedding parameters."""
+        counts = {
+            "nominal": self.nominal_size,
+            "total": self.result.get("model_parameters"),
+            "non_embedding": self.result.get("non_embedding_parameters"),
+        }
+        return float(counts[model_size_as])
+
+
+def fit_pretraining(models: Sequence[BaseModel], parameters: Mapping) -> list[PretrainingLaw]:
+    """Both laws of one family, from the parameters of a `pretraining_law` recipe.
+
+    Over model size: the models that saw the most tokens. Over tokens: the logged curve of the base
+    size's longest run, where the checkpoint nearest to the held-out size is held out.
+    """
+    longest = max(model.pretraining_tokens for model in models)
+    full = [model for model in models if model.pretraining_tokens == longest]
+    held_out = parameters["held_out"]
+    laws = {
+        "llm_model_size": (
+            _size_points(full, parameters["model_size_as"], held_out["llm_model_size"]),
+            sum(not model.ok for model in full),
+        ),
+        "pretraining_tokens": _token_points(
+            [model for model in models if model.nominal_size == parameters["base_size"]],
+            held_out["pretraining_tokens"],
+        ),
+    }
+    return [_law(factor, *found, parameters) for factor, found in laws.items()]
+
+
+def _size_points(models, model_size_as: str, held_out: int | None) -> list[PretrainingPoint]:
+    return [
+        PretrainingPoint(
+            model.size(model_size_as),
+            model.result["log_perplexity"],
+            "held-out" if model.nominal_size == held_out else "fit",
+        )
+        for model in sorted(models, key=lambda model: model.nominal_size)
+        if model.ok
+    ]
+
+
+def _token_points(models, held_out: int | None) -> tuple[list[PretrainingPoint], int]:
+    """The logged checkpoints of the longest run, and 1 if it diverged, else 0."""
+    run = max(models, key=lambda model: model.pretraining_tokens)
+    if not run.ok:
+        return [], 1
+    curve = [(float(row["tokens"]), row["log_perplexity"]) for row in run.result["curve"]]
+    nearest = None
+    if held_out is not None and curve:
+        nearest = min((tokens for tokens, _ in curve), key=lambda t: abs(np.log(t / held_out)))
+    return [
+        PretrainingPoint(tokens, loss, "held-out" if tokens == nearest else "fit")
+        for tokens, loss in curve
+    ], 0
+
+
+def _law(factor: str, points: list, diverged: int, parameters: Mapping) -> PretrainingLaw:
+    fitted = [point for point in points if point.split == "fit"]
+    held_out = [point for point in points if point.split == "held-out"]
+    data = {"": _data(fitted)} if fitted else {}
+    fit = fit_law(PRETRAINING, data, delta=parameters["huber_delta"])
+    return PretrainingLaw(
+        family=parameters["family"],
+        factor=factor,
+        model_size_as=parameters["model_size_as"],
+        diverged=diverged,
+        points=tuple(points),
+        fit=fit,
+        deviation_fitted=_deviation(fit, fitted),
+        deviation_held_out=_deviation(fit, held_out),
+    )
+
+
+def _data(points: Sequence[PretrainingPoint]) -> Data:
+    losses = np.array([point.log_perplexity for point in points])
+    return Data(losses, {"X": np.array([point.x for point in points])})
+
+
+def _deviation(fit: Fit, points: Sequence[PretrainingPoint]) -> float | None:
+    if not points or not fit.ok:
+        return None
+    data = _data(points)
+    predicted = PRETRAINING.predict(fit.parameters, **data.variables)
+    return float(np.mean(np.abs(predicted - data.loss)))
