@@ -1,0 +1,70 @@
+"""Typed records as JSON lines: the one shape in which text and examples travel."""
+
+import json
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+
+from finescale.errors import UserError
+
+TEXT_FIELDS = ("id", "text")
+EXAMPLE_FIELDS = ("id", "source", "target", "source_language", "target_language")
+
+
+def read_texts(path: Path) -> Iterator[dict[str, str]]:
+    """Yield the documents of a file: `{"id", "text"}`, all non-empty strings."""
+    return _read(path, TEXT_FIELDS)
+
+
+def read_examples(path: Path) -> Iterator[dict[str, str]]:
+    """Yield the examples of a file: `{"id", "source", "target", "source_language",
+    "target_language"}`, all non-empty strings."""
+    return _read(path, EXAMPLE_FIELDS)
+
+
+def write_records(path: Path, records: Iterable[dict[str, str]]) -> int:
+    """Write records one a line and return their number."""
+    count = 0
+    with path.open("w", encoding="utf-8", newline="\n") as out:
+        for record in records:
+            out.write(json.dumps(record, ensure_ascii=False) + "\n")
+            count += 1
+    return count
+
+
+def convert(raw: list[Path], form: str, split: str, out: Path) -> None:
+    """Read raw files of a format one after the other, check each record, and write them to `out`.
+
+    The split `text` holds documents, every other one examples.
+    """
+    if form != "records":
+        raise UserError(f"raw files of format {form!r} cannot be read yet; readable: records")
+    read = read_texts if split == "text" else read_examples
+    if write_records(out, chain.from_iterable(map(read, raw))) == 0:
+        raise UserError(f"split {split!r} has no records: {', '.join(map(str, raw))} empty")
+
+
+def _read(path: Path, fields: tuple[str, ...]) -> Iterator[dict[str, str]]:
+    # Binary lines end at \n alone: text may hold other line separators.
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            yield _parse(line, fields, f"{path}:{number}")
+
+
+def _parse(line: bytes, fields: tuple[str, ...], where: str) -> dict[str, str]:
+    try:
+        record = json.loads(line)
+    except ValueError as error:  # not JSON, or not UTF-8
+        raise UserError(f"{where}: not a JSON record: {error}") from None
+    if not isinstance(record, dict) or set(record) != set(fields):
+        found = sorted(record) if isinstance(record, dict) else type(record).__name__
+        raise UserError(f"{where}: a record has the fields {sorted(fields)}, found {found}")
+    for field in fields:
+        value = record[field]
+        if not isinstance(value, str) or not value.strip():
+            raise UserError(f"{where}: {field!r} must be a non-empty string, found {value!r}")
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError:
+            raise UserError(f"{where}: {field!r} holds half of a surrogate pair") from None
+    return {field: record[field] for field in fields}

@@ -1,0 +1,18 @@
+"""Bring one raw file, or one member of an archive, into the store."""
+
+from pathlib import Path
+
+from finescale.corpora import fetch, read_sources
+from finescale.store import Job, run_job
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def make(job: Job) -> None:
+    """Copy or unpack the file that has the pinned SHA-256."""
+    sources = read_sources(ROOT / "config" / "sources.yaml", ROOT)
+    fetch(job.parameters["sha256"], sources, job.out / "data")
+
+
+if __name__ == "__main__":
+    run_job(make)
