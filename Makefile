@@ -1,0 +1,57 @@
+# `make demo` and `make test` need Python, make and nothing else: both make .venv first.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: help demo test lint format lock clean
+
+help:
+	@echo "make demo    run the demo study: raw text to figures, in results/demo/"
+	@echo "make test    run the tests"
+	@echo "make lint    check style and types"
+	@echo "make format  put the code into the project's format"
+	@echo "make lock    write envs/ anew from pyproject.toml"
+	@echo "make clean   remove .venv and the caches of the tools; results/ stays"
+
+demo: $(INSTALLED)
+	@start=$$(date +%s) && \
+	$(BIN)/snakemake --cores all --configfile config/demo.yaml && \
+	end=$$(date +%s) && \
+	echo "Done in $$(( (end - start + 30) / 60 )) minutes." && \
+	echo "The figures and tables are in results/demo/figures/ and results/demo/tables/," && \
+	echo "the measured points in results/demo/points.csv."
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/mypy
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/snakefmt Snakefile workflow/rules
+
+# Not with .venv, which may hold an old lock: pip alone does it.
+lock:
+	$(PYTHON) envs/lock.py
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build src/*.egg-info
+	find src tests workflow envs -name __pycache__ -prune -exec rm -rf {} +
+
+# Set-up runs once, and again when the lock or the project's metadata change.
+$(INSTALLED): envs/requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "finescale needs Python 3.11 or newer; '$(PYTHON)' is not." \
+	       "Name another one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "Installing the locked packages into .venv; the first time takes minutes."
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r envs/requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --no-deps --no-build-isolation --editable .
+	@touch $@
