@@ -1,0 +1,27 @@
+"""The decoder of the paper's Table 3 and the three ways of tuning it."""
+
+from finescale.models.decoder import (
+    ParameterCounts,
+    build_decoder,
+    count_parameters,
+    decoder_config,
+    load_decoder,
+    parameter_counts,
+    save_decoder,
+)
+from finescale.models.methods import METHODS, TunedModel, attach, load_tuned, tuned_parameters
+
+__all__ = [
+    "METHODS",
+    "ParameterCounts",
+    "TunedModel",
+    "attach",
+    "build_decoder",
+    "count_parameters",
+    "decoder_config",
+    "load_decoder",
+    "load_tuned",
+    "parameter_counts",
+    "save_decoder",
+    "tuned_parameters",
+]

@@ -1,0 +1,77 @@
+"""The decoder: transformers' Gemma classes at the sizes of the paper's Table 3.
+
+Gemma is that block to the letter: multi-query attention (one key/value head), gated feed-forward
+network, rotary positions, RMSNorm before each sublayer, embeddings tied to the output layer.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers import GemmaConfig, GemmaForCausalLM
+from transformers.utils import logging
+
+PAD, EOS, BOS = 0, 1, 2  # the same in every tokenizer of the project
+
+logging.disable_progress_bar()  # saving ten tensors needs no bar
+
+
+@dataclass(frozen=True)
+class ParameterCounts:
+    """Parameters of a decoder; the tied embedding counts once in `total`."""
+
+    total: int
+    non_embedding: int
+
+
+def decoder_config(size: Mapping[str, int], vocab_size: int) -> GemmaConfig:
+    """The configuration of a decoder.
+
+    `size` has the keys layers, heads, head_dim, ffn_dim, model_dim. Weights start with standard
+    deviation model_dim^-0.5, which gives unit-scale embeddings and logits at any width; Gemma's
+    own 0.02 suits a width of 2,500 and leaves narrow models almost untrainable.
+    """
+    return GemmaConfig(
+        vocab_size=vocab_size,
+        hidden_size=size["model_dim"],
+        intermediate_size=size["ffn_dim"],
+        num_hidden_layers=size["layers"],
+        num_attention_heads=size["heads"],
+        num_key_value_heads=1,
+        head_dim=size["head_dim"],
+        initializer_range=size["model_dim"] ** -0.5,
+        pad_token_id=PAD,
+        eos_token_id=EOS,
+        bos_token_id=BOS,
+        use_cache=False,  # with a cache, packed or teacher-forced rows are silently wrong
+    )
+
+
+def build_decoder(size: Mapping[str, int], vocab_size: int, seed: int) -> GemmaForCausalLM:
+    """A freshly initialised float32 decoder, a function of `seed` alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return GemmaForCausalLM(decoder_config(size, vocab_size))
+
+
+def count_parameters(model: GemmaForCausalLM) -> ParameterCounts:
+    """Parameters of a model that is not wrapped by a tuning method."""
+    total = sum(parameter.numel() for parameter in model.parameters())
+    return ParameterCounts(total, total - model.get_input_embeddings().weight.numel())
+
+
+def parameter_counts(size: Mapping[str, int], vocab_size: int) -> ParameterCounts:
+    """Parameters of a decoder of this size, counted without allocating its weights."""
+    with torch.device("meta"):
+        return count_parameters(GemmaForCausalLM(decoder_config(size, vocab_size)))
+
+
+def save_decoder(model: GemmaForCausalLM, folder: Path) -> None:
+    """Write config.json and model.safetensors as transformers reads them."""
+    model.save_pretrained(folder)
+
+
+def load_decoder(folder: Path) -> GemmaForCausalLM:
+    """Read a decoder that `save_decoder` wrote, in float32 whatever the file holds."""
+    return GemmaForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True)

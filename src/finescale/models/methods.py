@@ -1,0 +1,181 @@
+"""The three tuning methods: what trains, how ids enter the decoder, what is saved.
+
+A `TunedModel` wraps a decoder; training, evaluation and generation see nothing else of a method.
+Rows are padded on the right and no attention mask is given: with causal attention a token never
+sees the padding after it, and without a mask attention takes its fast path.
+"""
+
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from peft import (
+    LoraConfig,
+    PeftModel,
+    PromptTuningConfig,
+    get_peft_model,
+    get_peft_model_state_dict,
+)
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from transformers import GemmaForCausalLM
+
+from finescale.models.decoder import load_decoder, save_decoder
+
+LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+
+
+class TunedModel(nn.Module):
+    """A decoder as one method tunes it."""
+
+    def __init__(self, model: GemmaForCausalLM | PeftModel, decoder: GemmaForCausalLM):
+        super().__init__()
+        self.model = model
+        self._decoder = [decoder]  # in a list: the same weights must not be registered twice
+
+    @property
+    def decoder(self) -> GemmaForCausalLM:
+        """The transformers model inside, adapters included where they replace layers."""
+        return self._decoder[0]
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Hidden states [rows, length, model_dim] of ids [rows, length]."""
+        return self.decoder.model(input_ids=ids).last_hidden_state
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Next-token logits in float32 [..., vocabulary] of hidden states [..., model_dim]."""
+        return self.decoder.lm_head(hidden).float()
+
+    def trainable(self) -> dict[str, nn.Parameter]:
+        """The parameters that training changes, by name."""
+        return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+
+    def save(self, folder: Path) -> None:
+        """Write what was tuned; `load_tuned` reads it."""
+        raise NotImplementedError
+
+
+class FullTuning(TunedModel):
+    """Full-model tuning (FMT): every parameter trains. Pretraining is the same thing."""
+
+    def __init__(self, decoder: GemmaForCausalLM):
+        super().__init__(decoder, decoder)
+
+    def save(self, folder: Path) -> None:
+        save_decoder(self.model, folder)
+
+
+class AdapterTuning(TunedModel):
+    """A frozen decoder and a peft adapter beside it; the adapter alone is saved."""
+
+    def __init__(self, model: PeftModel):
+        super().__init__(model, model.get_base_model())
+
+    def save(self, folder: Path) -> None:
+        """Write adapter_config.json and adapter_model.safetensors, which plain peft loads.
+
+        peft's own `save_pretrained` asks the hub for the base model, adds a model card, and writes
+        sets in an order that changes from process to process.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        state = get_peft_model_state_dict(self.model, save_embedding_layers=False)
+        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+        save_file(weights, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+        fields = self.model.peft_config["default"].to_dict() | {"inference_mode": True}
+        text = json.dumps(fields, indent=2, sort_keys=True, default=sorted)
+        (folder / "adapter_config.json").write_text(text + "\n", encoding="utf-8")
+
+
+class LoraTuning(AdapterTuning):
+    """LoRA: W + BA on every attention and feed-forward matrix."""
+
+
+class PromptTuning(AdapterTuning):
+    """Prompt tuning: trained embeddings in front of the text.
+
+    peft keeps the embeddings; the batch is built here, because peft puts padding between prompt
+    and text and so shifts the positions of short rows.
+    """
+
+    def forward(self, ids: Tensor) -> Tensor:
+        prompt = self.model.prompt_encoder["default"].embedding.weight
+        # through the module: Gemma scales embeddings on the way out, and only there
+        text = self.decoder.get_input_embeddings()(ids)
+        inputs = torch.cat([prompt.expand(len(ids), -1, -1).to(text.dtype), text], dim=1)
+        hidden = self.decoder.model(inputs_embeds=inputs).last_hidden_state
+        return hidden[:, len(prompt) :]
+
+
+def _lora(decoder: GemmaForCausalLM, rank: int, content_ids: np.ndarray, seed: int) -> LoraTuning:
+    # alpha = rank gives scale 1, the paper's W + BA; alpha / r would fake an effect of the rank
+    config = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=rank,
+        lora_alpha=rank,
+        lora_dropout=0.0,
+        target_modules=LORA_TARGETS,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return LoraTuning(get_peft_model(decoder, config))
+
+
+def _prompt(
+    decoder: GemmaForCausalLM, length: int, content_ids: np.ndarray, seed: int
+) -> PromptTuning:
+    config = PromptTuningConfig(
+        task_type="CAUSAL_LM", num_virtual_tokens=length, prompt_tuning_init="RANDOM"
+    )
+    with torch.random.fork_rng(devices=[]):  # peft draws an initialisation that is replaced below
+        model = get_peft_model(decoder, config)
+    ids = np.random.default_rng(seed).choice(
+        content_ids, size=length, replace=length > len(content_ids)
+    )
+    with torch.no_grad():
+        scaled = decoder.get_input_embeddings()(torch.from_numpy(ids.astype(np.int64)))
+        model.prompt_encoder["default"].embedding.weight.copy_(scaled)
+    return PromptTuning(model)
+
+
+_ADAPTERS = {"lora": _lora, "prompt": _prompt}
+METHODS = ("fmt", *_ADAPTERS)
+
+
+def attach(
+    decoder: GemmaForCausalLM,
+    method: str,
+    pet_parameter_size: int | None = None,
+    content_ids: np.ndarray | None = None,
+    seed: int = 0,
+    base_name: str = "",
+) -> TunedModel:
+    """Make `decoder` tunable by `method`, in place.
+
+    `pet_parameter_size` is LoRA's rank or the prompt's length, None for `fmt`. `content_ids` are
+    the vocabulary ids a prompt may start from: ordinary pieces, no control or byte tokens.
+    `base_name` names the base model inside adapter_config.json; a path would tie it to a machine.
+    """
+    if method == "fmt":
+        return FullTuning(decoder)
+    if content_ids is None:
+        content_ids = np.arange(decoder.config.vocab_size)
+    with warnings.catch_warnings():  # peft asks transformers for an attribute that was renamed
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing")
+        tuned = _ADAPTERS[method](decoder, pet_parameter_size, content_ids, seed)
+    tuned.model.peft_config["default"].base_model_name_or_path = base_name
+    return tuned
+
+
+def load_tuned(method: str, folder: Path, base: Path) -> TunedModel:
+    """Read what `TunedModel.save` wrote to `folder`; `base` is the folder of the base model."""
+    if method == "fmt":
+        return FullTuning(load_decoder(folder))
+    model = PeftModel.from_pretrained(load_decoder(base), str(folder))
+    return {"lora": LoraTuning, "prompt": PromptTuning}[method](model)
+
+
+def tuned_parameters(model: TunedModel) -> int:
+    """How many numbers training changes."""
+    return sum(parameter.numel() for parameter in model.trainable().values())

@@ -1,0 +1,18 @@
+"""Pretraining, finetuning, and the log-perplexity of what they make."""
+
+from finescale.training.evaluation import Likelihood, evaluation_batches, likelihood
+from finescale.training.finetune import Data, finetune
+from finescale.training.pretrain import STATE_FILE, Streams, pretrain
+from finescale.training.vocabulary import Vocabulary
+
+__all__ = [
+    "STATE_FILE",
+    "Data",
+    "Likelihood",
+    "Streams",
+    "Vocabulary",
+    "evaluation_batches",
+    "finetune",
+    "likelihood",
+    "pretrain",
+]

@@ -1,0 +1,158 @@
+"""Finetune one base model by one method on one subset."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from finescale.models import TunedModel, attach, load_decoder, tuned_parameters
+from finescale.training.evaluation import Likelihood, evaluation_batches, likelihood
+from finescale.training.loader import Batch, Examples, FinetuningBatches, finetuning_row
+from finescale.training.module import Plan, Run, make_deterministic, train
+from finescale.training.objective import evenly_spaced
+from finescale.training.results import read_json, write_json
+from finescale.training.schedule import Schedule, geometric_steps, regular_steps
+from finescale.training.state import State, restore_weights
+from finescale.training.vocabulary import Vocabulary
+
+COSINE_ENDS_AT = 0.1  # of the learning rate
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a run learns from and is measured on; `subset` holds indices of `train`."""
+
+    train: Examples
+    subset: np.ndarray
+    dev: Examples
+    tests: Sequence[Examples]
+
+
+def finetune(
+    parameters: Mapping[str, Any],
+    base: Path,
+    data: Data,
+    vocabulary: Vocabulary,
+    out: Path,
+    resume: Path,
+    base_name: str = "",
+    checkpoint_every_seconds: float = 60.0,
+) -> dict[str, Any]:
+    """Tune a base model, keep the best dev weights, measure them; returns result.json's content.
+
+    `parameters` are the recipe's; `base` is the folder that `pretrain` wrote; `resume` keeps the
+    state of an unfinished run. `out` gets result.json and model/ (fmt) or adapter/. A run that
+    diverges, or whose base model did, has a result and no weights.
+    """
+    make_deterministic()
+    base_result = read_json(base / "result.json")
+    if base_result["status"] != "ok":
+        result = _result(base_result, "base diverged", base_result["reason"], State())
+        write_json(out / "result.json", result)
+        return result
+    model = attach(
+        load_decoder(base / "model"),
+        parameters["method"],
+        parameters["pet_parameter_size"],
+        vocabulary.content_ids,
+        parameters["seed"],
+        base_name,
+    )
+    batches = FinetuningBatches(
+        data.train, data.subset, vocabulary, parameters["batch_examples"], parameters["seed"]
+    )
+    dev = _held_out(data.dev, parameters["dev"]["max_examples"], vocabulary)
+
+    def evaluate() -> float:
+        return likelihood(model, dev, parameters["precision"]).log_perplexity
+
+    plan = _plan(parameters, batches.steps_per_epoch)
+    run = Run(model, plan, evaluate, resume / "training_state.pt", checkpoint_every_seconds)
+    state = train(run, batches)
+    status = "ok" if state.diverged is None else "diverged"
+    result = _result(base_result, status, state.diverged, state)
+    result["tuned_parameters"] = tuned_parameters(model)
+    if state.diverged is None:
+        restore_weights(run.trainable, state.best.weights)
+        result |= _test(model, parameters, data.tests, vocabulary)
+        model.save(out / ("model" if parameters["method"] == "fmt" else "adapter"))
+    write_json(out / "result.json", result)
+    return result
+
+
+def _plan(parameters: Mapping[str, Any], steps_per_epoch: int) -> Plan:
+    steps, dev = parameters["max_steps"], parameters["dev"]
+    if parameters["max_epochs"] is not None:
+        steps = min(steps, parameters["max_epochs"] * steps_per_epoch)
+    rate = parameters["learning_rate"]
+    if dev["growth"] is None:
+        looks = regular_steps(dev["interval"], steps)
+    else:
+        looks = geometric_steps(dev["first_step"], dev["growth"], steps)
+    return Plan(
+        steps=steps,
+        schedule=Schedule(
+            kind=parameters["schedule"],
+            peak=rate,
+            final=rate * COSINE_ENDS_AT,
+            steps=steps,
+            warmup_steps=parameters["warmup_steps"],
+        ),
+        parameter_scaling=parameters["parameter_scaling"],
+        precision=parameters["precision"],
+        evaluation_steps=looks,
+        patience=dev["patience"],
+        min_steps=math.ceil(dev["min_epochs"] * steps_per_epoch),
+    )
+
+
+def _held_out(examples: Examples, most: int | None, vocabulary: Vocabulary) -> list[Batch]:
+    """Evenly spaced examples: a set sorted by language keeps its mix."""
+    rows = [
+        finetuning_row(examples.sources[i], examples.targets[i], vocabulary)
+        for i in evenly_spaced(len(examples), most)
+    ]
+    return evaluation_batches(rows, vocabulary.pad)
+
+
+def _test(
+    model: TunedModel,
+    parameters: Mapping[str, Any],
+    tests: Sequence[Examples],
+    vocabulary: Vocabulary,
+) -> dict[str, Any]:
+    """Log-perplexity on each test set, and over all their target tokens together."""
+    most, precision = parameters["test"]["max_examples"], parameters["precision"]
+    sets = [likelihood(model, _held_out(test, most, vocabulary), precision) for test in tests]
+    overall = Likelihood(sum(s.total for s in sets), sum(s.tokens for s in sets))
+    return {
+        "test_log_perplexity": overall.log_perplexity,
+        "target_tokens": overall.tokens,
+        "test_sets": [
+            {"log_perplexity": s.log_perplexity, "target_tokens": s.tokens} for s in sets
+        ],
+    }
+
+
+def _result(
+    base_result: Mapping[str, Any], status: str, reason: str | None, state: State
+) -> dict[str, Any]:
+    best = state.best if status == "ok" else None
+    return {
+        "status": status,
+        "reason": reason,
+        "dev_log_perplexity": best and best.log_perplexity,
+        "best_step": best and best.step,
+        "steps": state.step,
+        "test_log_perplexity": None,
+        "target_tokens": None,
+        "test_sets": [],
+        "tuned_parameters": None,
+        "model_parameters": base_result["model_parameters"],
+        "non_embedding_parameters": base_result["non_embedding_parameters"],
+        "dev_curve": state.curve,
+        "loss_curve": state.loss_curve,
+    }

@@ -1,0 +1,123 @@
+"""Pretrain one base model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from finescale.models import attach, build_decoder, count_parameters
+from finescale.training.evaluation import evaluation_batches, likelihood
+from finescale.training.loader import PretrainingBatches
+from finescale.training.module import Plan, Run, make_deterministic, train
+from finescale.training.objective import Objective
+from finescale.training.results import write_json
+from finescale.training.schedule import Schedule, even_steps
+from finescale.training.state import State
+from finescale.training.vocabulary import Vocabulary
+
+STATE_FILE = "training_state.pt"
+
+
+@dataclass(frozen=True)
+class Streams:
+    """1-D arrays of ids, each document followed by its end-of-sequence id."""
+
+    train: np.ndarray
+    validation: np.ndarray
+
+
+def steps_of(parameters: Mapping[str, Any], tokens: int) -> int:
+    """How many steps `tokens` tokens are; a token is one id of a row, padding included."""
+    return tokens // (parameters["batch_sequences"] * parameters["context"])
+
+
+def pretrain(
+    parameters: Mapping[str, Any],
+    streams: Streams,
+    vocabulary: Vocabulary,
+    out: Path,
+    resume: Path,
+    predecessor: Path | None = None,
+    checkpoint_every_seconds: float = 60.0,
+) -> dict[str, Any]:
+    """Train a base model and write it to `out`; returns what result.json holds.
+
+    `parameters` are the recipe's. `resume` keeps the state of an unfinished run. `predecessor`
+    is the training_state.pt of a run that differs in `tokens` alone and has fewer: going on from
+    it gives the same bytes as starting afresh.
+    """
+    make_deterministic()
+    decoder = build_decoder(parameters["model"], vocabulary.size, parameters["seed"])
+    counts = count_parameters(decoder)
+    model = attach(decoder, "fmt")
+    objective = Objective(
+        parameters["objective"],
+        streams.train,
+        vocabulary,
+        parameters["context"],
+        parameters["seed"],
+    )
+    rows = objective.causal_rows(streams.validation, parameters["validation"]["sequences"])
+    held_out = evaluation_batches(rows, vocabulary.pad)
+
+    def evaluate() -> float:
+        return likelihood(model, held_out, parameters["precision"]).log_perplexity
+
+    run = Run(model, _plan(parameters), evaluate, resume / STATE_FILE, checkpoint_every_seconds)
+    if predecessor is not None and not run.state_file.exists():
+        run.restore(predecessor)
+    state = train(run, PretrainingBatches(objective, parameters["batch_sequences"]))
+    result = _result(parameters, state) | {
+        "model_parameters": counts.total,
+        "non_embedding_parameters": counts.non_embedding,
+    }
+    if state.diverged is None:
+        model.save(out / "model")
+        if parameters["tokens"] < parameters["schedule_tokens"]:
+            # a longer run does not look at this run's last step, unless the schedule says so
+            scheduled = _scheduled_looks(parameters)
+            state.curve = [point for point in state.curve if point["step"] in scheduled]
+            run.save(out / STATE_FILE)
+    write_json(out / "result.json", result)
+    return result
+
+
+def _scheduled_looks(parameters: Mapping[str, Any]) -> set[int]:
+    """Validation steps shared by all runs of a trajectory, evenly spaced over its schedule."""
+    looks = parameters["validation"]["logged_checkpoints"]
+    return even_steps(looks, steps_of(parameters, parameters["schedule_tokens"]))
+
+
+def _plan(parameters: Mapping[str, Any]) -> Plan:
+    steps = steps_of(parameters, parameters["tokens"])
+    schedule = Schedule(
+        kind="cosine",
+        peak=parameters["learning_rate"],
+        final=parameters["final_learning_rate"],
+        steps=steps_of(parameters, parameters["schedule_tokens"]),
+        warmup_steps=parameters["warmup_steps"],
+    )
+    return Plan(
+        steps=steps,
+        schedule=schedule,
+        parameter_scaling=parameters["parameter_scaling"],
+        precision=parameters["precision"],
+        evaluation_steps=_scheduled_looks(parameters) | {steps},
+    )
+
+
+def _result(parameters: Mapping[str, Any], state: State) -> dict[str, Any]:
+    per_step = parameters["batch_sequences"] * parameters["context"]
+    curve = [
+        {"step": point["step"], "tokens": point["step"] * per_step} | point for point in state.curve
+    ]
+    return {
+        "status": "ok" if state.diverged is None else "diverged",
+        "reason": state.diverged,
+        "steps": state.step,
+        "log_perplexity": curve[-1]["log_perplexity"] if state.diverged is None else None,
+        "curve": curve,
+        "loss_curve": list(state.loss_curve),
+    }

@@ -1,0 +1,46 @@
+"""Finetune one base model by one method on one subset, and measure its test log-perplexity."""
+
+from finescale.store import Artifact, Job, run_job
+
+
+def make(job: Job) -> None:
+    """Tune on the first examples of the seed's permutation of the task."""
+    from finescale.corpora.subsets import subset
+    from finescale.tokens import Tokenizer
+    from finescale.training import Data, Vocabulary, finetune
+
+    parameters, base, tokens = job.parameters, job.input("base"), job.input("train")
+    train = examples(tokens, "train")
+    size, seed, task = (parameters[name] for name in ("finetuning_examples", "seed", "task"))
+    data = Data(
+        train=train,
+        subset=subset(train.languages, size, seed, task),
+        dev=examples(tokens, "dev"),
+        tests=[examples(test, "test") for test in job.inputs("test")],
+    )
+    for name in ("result.json", "model/config.json", "model/model.safetensors"):
+        if (base.folder / name).exists():  # a diverged base model has no weights
+            base.file(name)
+    tokenizer = Tokenizer(job.input("tokenizer").file("tokenizer.model"))
+    finetune(
+        parameters,
+        base.folder,
+        data,
+        Vocabulary.of(tokenizer),
+        job.out,
+        job.resume,
+        base_name=f"pretrain/{base.recipe.digest}",
+    )
+
+
+def examples(artifact: Artifact, split: str):
+    """Open the examples of a split, its files checked."""
+    from finescale.tokens.arrays import example_paths, open_examples
+
+    for path in example_paths(artifact.folder, split).values():
+        artifact.file(path.name)
+    return open_examples(artifact.folder, split)
+
+
+if __name__ == "__main__":
+    run_job(make)

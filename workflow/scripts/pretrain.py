@@ -1,0 +1,49 @@
+"""Pretrain one base model, going on from the longest shorter run of the same trajectory."""
+
+from pathlib import Path
+
+from finescale.store import Job, Recipe, run_job
+
+
+def make(job: Job) -> None:
+    """Train on the family's token stream."""
+    from finescale.tokens import Tokenizer, open_stream
+    from finescale.training import Streams, Vocabulary, pretrain
+
+    tokens = job.input("tokens")
+    streams = {
+        name: open_stream(tokens.file(f"{name}.npy").parent, name)
+        for name in ("train", "validation")
+    }
+    tokenizer = Tokenizer(job.input("tokenizer").file("tokenizer.model"))
+    pretrain(
+        job.parameters,
+        Streams(**streams),
+        Vocabulary.of(tokenizer),
+        job.out,
+        job.resume,
+        predecessor(job),
+    )
+
+
+def predecessor(job: Job) -> Path | None:
+    """The training state of the longest complete shorter run; exact, so not in the recipe."""
+    from finescale.training import STATE_FILE
+
+    def shorter(recipe: Recipe) -> bool:
+        same = recipe.parameters | {"tokens": job.parameters["tokens"]} == job.parameters
+        return (
+            same
+            and recipe.version == job.recipe.version
+            and recipe.inputs == job.recipe.inputs
+            and recipe.parameters["tokens"] < job.parameters["tokens"]
+        )
+
+    found = [a for a in job.store.find("pretrain", shorter) if (a.folder / STATE_FILE).exists()]
+    if not found:
+        return None
+    return max(found, key=lambda a: a.recipe.parameters["tokens"]).file(STATE_FILE)
+
+
+if __name__ == "__main__":
+    run_job(make)
