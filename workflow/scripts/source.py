@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from finescale.corpora import fetch, read_sources
+from finescale.corpora import fetch, not_pinned, read_sources
 from finescale.store import Job, run_job
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -11,6 +11,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def make(job: Job) -> None:
     """Copy or unpack the file that has the pinned SHA-256."""
     sources = read_sources(ROOT / "config" / "sources.yaml", ROOT)
+    if job.parameters["sha256"] is None:
+        raise not_pinned(job.parameters["name"], sources)
     fetch(job.parameters["sha256"], sources, job.out / "data")
 
 

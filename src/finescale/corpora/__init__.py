@@ -1,13 +1,14 @@
 """Raw files, typed records and subsets of them."""
 
 from finescale.corpora.records import convert, read_examples, read_texts, write_records
-from finescale.corpora.sources import fetch, read_sources
+from finescale.corpora.sources import fetch, not_pinned, read_sources
 from finescale.corpora.subsets import generator, permutation, subset
 
 __all__ = [
     "convert",
     "fetch",
     "generator",
+    "not_pinned",
     "permutation",
     "read_examples",
     "read_sources",

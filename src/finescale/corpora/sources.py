@@ -87,16 +87,11 @@ def _pin(entry: dict, where: str) -> Pin:
     return Pin(sha256, size)
 
 
-def fetch(sha256: str | None, sources: dict[str, Source], destination: Path) -> None:
+def fetch(sha256: str, sources: dict[str, Source], destination: Path) -> None:
     """Put the raw file or archive member with this SHA-256 at `destination`.
 
     The bytes are checked on the way: `destination` appears only when they are right.
     """
-    if sha256 is None:
-        raise UserError(
-            f"not pinned: config/sources.yaml has no sha256 for {', '.join(_unpinned(sources))}; "
-            "place each file at its path and write its sha256 and size there"
-        )
     source, member, pin = _find(sha256, sources)
     if not source.path.is_file():
         raise UserError(f"source {source.name!r}: {source.path} is missing: {source.remedy}")
@@ -104,11 +99,13 @@ def fetch(sha256: str | None, sources: dict[str, Source], destination: Path) -> 
         _copy_checked(stream, source, member, pin, destination)
 
 
-def _unpinned(sources: dict[str, Source]) -> Iterator[str]:
-    for source in sources.values():
-        pins = {source.name: source.pin} if not source.members else {}
-        pins |= {f"{source.name}:{member}": pin for member, pin in source.members.items()}
-        yield from (name for name, pin in pins.items() if pin.sha256 is None)
+def not_pinned(name: str, sources: dict[str, Source]) -> UserError:
+    """The message for a raw file, `<source>` or `<source>:<member>`, that has no SHA-256 yet."""
+    source = sources.get(name.partition(":")[0])
+    remedy = f"{source.remedy}, then " if source else ""
+    return UserError(
+        f"source {name!r} is not pinned: {remedy}write its sha256 and size into config/sources.yaml"
+    )
 
 
 def _find(sha256: str, sources: dict[str, Source]) -> tuple[Source, str | None, Pin]:
@@ -131,10 +128,10 @@ def _open(source: Source, member: str | None) -> Iterator[IO[bytes]]:
     try:
         with tarfile.open(source.path, mode="r|*") as archive:
             entry = next((entry for entry in archive if entry.name == member), None)
-            stream = archive.extractfile(entry) if entry and entry.isfile() else None
-            if stream is None:
+            content = archive.extractfile(entry) if entry and entry.isfile() else None
+            if content is None:
                 raise _damaged(source, f"holds no file {member!r}")
-            yield stream
+            yield content
     except UserError:
         raise
     except Exception as error:

@@ -1,0 +1,92 @@
+"""Records are checked line by line, and joined in order."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from finescale.corpora import convert, read_examples, read_texts, write_records
+from finescale.errors import UserError
+
+EXAMPLE = {
+    "id": "p1",
+    "source": "Cells\u2028and more.",
+    "target": "Zellen\nund mehr.",
+    "source_language": "en",
+    "target_language": "de",
+}
+
+
+def write_lines(path: Path, *records: dict) -> Path:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
+
+
+def test_raw_files_are_joined_in_order(tmp_path):
+    raw = [
+        write_lines(tmp_path / "a", {"id": "1", "text": "eins"}, {"text": "zwei", "id": "2"}),
+        write_lines(tmp_path / "b", {"id": "3", "text": "三"}),
+    ]
+    convert(raw, "records", "text", tmp_path / "text.jsonl")
+    assert (tmp_path / "text.jsonl").read_text(encoding="utf-8") == (
+        '{"id": "1", "text": "eins"}\n{"id": "2", "text": "zwei"}\n{"id": "3", "text": "三"}\n'
+    )
+
+
+@pytest.mark.parametrize("split", ["train", "dev", "test"])
+def test_examples_survive(tmp_path, split):
+    raw = write_lines(tmp_path / "raw", EXAMPLE, EXAMPLE | {"id": "p2"})
+    convert([raw], "records", split, tmp_path / "out")
+    assert list(read_examples(tmp_path / "out")) == [EXAMPLE, EXAMPLE | {"id": "p2"}]
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(str.strip)
+
+
+@given(st.lists(texts, min_size=1))
+def test_any_text_survives(tmp_path_factory, values):
+    path = tmp_path_factory.mktemp("records") / "text.jsonl"
+    records = [{"id": str(i), "text": text} for i, text in enumerate(values)]
+    assert write_records(path, records) == len(values)
+    assert list(read_texts(path)) == records
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (b"{", "not a JSON record"),
+        (b"\n", "not a JSON record"),
+        (b'{"id": "1", "text": "\xff"}', "not a JSON record"),
+        (b"[]", "fields"),
+        (b'{"id": "1"}', "fields"),
+        (b'{"id": "1", "text": "x", "extra": "y"}', "extra"),
+        (b'{"id": "1", "text": 3}', "'text' must be a non-empty string"),
+        (b'{"id": "1", "text": " "}', "'text' must be a non-empty string"),
+        (b'{"id": "", "text": "x"}', "'id' must be a non-empty string"),
+        (b'{"id": "1", "text": "\\ud800"}', "surrogate"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path, line, message):
+    path = tmp_path / "raw"
+    path.write_bytes(b'{"id": "0", "text": "good"}\n' + line + b"\n")
+    with pytest.raises(UserError, match=message) as caught:
+        list(read_texts(path))
+    assert f"{path}:2" in str(caught.value)
+
+
+def test_texts_are_not_examples(tmp_path):
+    raw = write_lines(tmp_path / "raw", {"id": "1", "text": "x"})
+    with pytest.raises(UserError, match="target_language"):
+        convert([raw], "records", "train", tmp_path / "out")
+
+
+def test_an_empty_split_is_refused(tmp_path):
+    with pytest.raises(UserError, match="'dev' has no records"):
+        convert([write_lines(tmp_path / "raw")], "records", "dev", tmp_path / "out")
+
+
+def test_an_unknown_format_is_refused(tmp_path):
+    with pytest.raises(UserError, match="'mlsum'"):
+        convert([], "mlsum", "dev", tmp_path / "out")

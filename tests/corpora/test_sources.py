@@ -1,0 +1,190 @@
+"""What leaves `fetch` has the pinned bytes, or there is a message and no file."""
+
+import hashlib
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from finescale.corpora import fetch, not_pinned, read_sources
+from finescale.errors import UserError
+
+CONTENT = {"mt/train.jsonl": b"one\n" * 50_000, "mt/dev.jsonl": b"two\n", "last": b"\0" * 3_000_000}
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def pin(content: bytes) -> dict:
+    return {"sha256": sha256(content), "size": len(content)}
+
+
+def write_archive(path: Path, content: dict[str, bytes]) -> None:
+    with tarfile.open(path, "w:xz") as archive:
+        for name, data in content.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    write_archive(tmp_path / "corpus.tar.xz", CONTENT)
+    (tmp_path / "plain.txt").write_bytes(b"plain")
+    return tmp_path
+
+
+def declare(root: Path, **entries: dict) -> dict:
+    (root / "sources.yaml").write_text(yaml.safe_dump(entries))
+    return read_sources(root / "sources.yaml", root)
+
+
+def embedded(root: Path) -> dict:
+    archive = pin((root / "corpus.tar.xz").read_bytes())
+    members = {name: pin(data) for name, data in CONTENT.items()}
+    return {"path": "corpus.tar.xz", "licence": "MPL-2.0", "members": members, **archive}
+
+
+@pytest.mark.parametrize("name", CONTENT)
+def test_a_member_is_unpacked(root, name):
+    fetch(sha256(CONTENT[name]), declare(root, corpus=embedded(root)), root / "data")
+    assert (root / "data").read_bytes() == CONTENT[name]
+
+
+def test_a_file_is_copied(root):
+    sources = declare(root, plain={"path": "plain.txt", **pin(b"plain")})
+    fetch(sha256(b"plain"), sources, root / "data")
+    assert (root / "data").read_bytes() == b"plain"
+
+
+def refused(root: Path, sources: dict, wanted: bytes) -> str:
+    """The message of a fetch that fails; nothing may be left behind."""
+    before = set(root.iterdir())
+    with pytest.raises(UserError) as caught:
+        fetch(sha256(wanted), sources, root / "data")
+    assert set(root.iterdir()) == before
+    return str(caught.value)
+
+
+def test_a_changed_file_is_refused(root):
+    sources = declare(root, plain={"path": "plain.txt", **pin(b"other")})
+    message = refused(root, sources, b"other")
+    assert sha256(b"plain") in message
+    assert sha256(b"other") in message
+    assert "plain.txt" in message
+
+
+def test_a_changed_member_is_refused(root):
+    sources = declare(root, corpus=embedded(root))
+    write_archive(root / "corpus.tar.xz", CONTENT | {"mt/dev.jsonl": b"TWO\n"})
+    message = refused(root, sources, CONTENT["mt/dev.jsonl"])
+    assert "mt/dev.jsonl" in message
+    assert sha256(b"TWO\n") in message
+    assert sha256(b"two\n") in message
+
+
+def test_a_wrong_size_is_refused(root):
+    sources = declare(root, plain={"path": "plain.txt", "sha256": sha256(b"plain"), "size": 6})
+    assert "expected" in refused(root, sources, b"plain")
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "garbage", "empty"])
+def test_a_corrupt_archive_is_named(root, damage):
+    sources = declare(root, corpus=embedded(root))
+    path = root / "corpus.tar.xz"
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    if damage == "flip":
+        content[middle] ^= 255
+    path.write_bytes(
+        {"truncate": content[:middle], "garbage": b"x" * 999, "empty": b""}.get(damage, content)
+    )
+    message = refused(root, sources, CONTENT["last"])
+    assert str(path) in message
+    assert sha256(path.read_bytes()) in message
+    assert "git checkout" in message
+
+
+def test_a_missing_member_is_named(root):
+    sources = declare(root, corpus=embedded(root))
+    write_archive(root / "corpus.tar.xz", {"mt/train.jsonl": b""})
+    assert "holds no file 'mt/dev.jsonl'" in refused(root, sources, CONTENT["mt/dev.jsonl"])
+
+
+def test_a_link_is_not_followed(root):
+    secret = root / "secret"
+    secret.write_bytes(b"secret")
+    with tarfile.open(root / "corpus.tar.xz", "w:xz") as archive:
+        entry = tarfile.TarInfo("data")
+        entry.type, entry.linkname = tarfile.SYMTYPE, str(secret)
+        archive.addfile(entry)
+    sources = declare(root, corpus={"path": "corpus.tar.xz", "members": {"data": pin(b"secret")}})
+    assert "holds no file 'data'" in refused(root, sources, b"secret")
+
+
+@pytest.mark.parametrize("member", ["../data", "a/../../data", "/etc/passwd"])
+def test_a_member_outside_of_the_archive_cannot_be_declared(root, member):
+    with pytest.raises(UserError, match="outside of the archive"):
+        declare(root, corpus={"path": "corpus.tar.xz", "members": {member: pin(b"")}})
+
+
+def test_an_escaping_member_of_the_archive_touches_nothing(root):
+    folder = root / "inside"
+    folder.mkdir()
+    write_archive(
+        root / "corpus.tar.xz", {"../escaped": b"evil", "/tmp/escaped": b"evil", "good": b"good"}
+    )
+    sources = declare(root, corpus={"path": "corpus.tar.xz", "members": {"good": pin(b"good")}})
+    before = set(root.iterdir())
+    fetch(sha256(b"good"), sources, folder / "data")
+    assert set(root.iterdir()) == before
+    assert [path.name for path in folder.iterdir()] == ["data"]
+
+
+def test_a_source_that_was_never_downloaded_says_where_to_put_it(root):
+    url = "https://example.org/wmt/train.tsv.gz"
+    sources = declare(root, wmt={"url": url, **pin(b"wmt")})
+    message = refused(root, sources, b"wmt")
+    assert url in message
+    assert str(root / "resources/raw/train.tsv.gz") in message
+
+
+def test_an_unpinned_source_is_named(root):
+    sources = declare(root, wmt={"url": "https://example.org/x", "sha256": None, "size": None})
+    message = str(not_pinned("wmt", sources))
+    assert "'wmt' is not pinned" in message
+    assert "https://example.org/x" in message
+
+
+def test_an_unknown_hash_is_named(root):
+    assert sha256(b"?") in refused(root, declare(root, corpus=embedded(root)), b"?")
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"sha256": "12"}, "path or a url"),
+        ({"path": "x", "sha256": "12"}, "64 hexadecimal"),
+        ({"path": "x", "sha256": "Z" * 64}, "64 hexadecimal"),
+        ({"path": "x", "size": "3"}, "number of bytes"),
+        ("x", "path or a url"),
+    ],
+)
+def test_a_bad_declaration_is_named(root, entry, message):
+    with pytest.raises(UserError, match=message) as caught:
+        declare(root, wrong=entry)
+    assert "sources.yaml: wrong" in str(caught.value)
+
+
+def test_bad_sources_files_are_named(root):
+    with pytest.raises(UserError, match="missing"):
+        read_sources(root / "none.yaml", root)
+    (root / "bad.yaml").write_text("a: [")
+    with pytest.raises(UserError, match="not YAML"):
+        read_sources(root / "bad.yaml", root)
+    (root / "list.yaml").write_text("- a")
+    with pytest.raises(UserError, match="mapping"):
+        read_sources(root / "list.yaml", root)
