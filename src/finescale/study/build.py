@@ -1,0 +1,90 @@
+"""From a completed config to its plan."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from finescale.study import grid
+from finescale.study.checks import check_meaning
+from finescale.study.config import complete_config
+from finescale.study.data import DataPlanner
+from finescale.study.plan import Plan, View
+from finescale.study.results import ResultPlanner
+from finescale.study.runs import RunPlanner
+from finescale.study.sources import Sources
+
+
+def plan_study(raw_config: Any, schema: Path, sources_file: Path, name: str) -> Plan:
+    """Check a config and plan everything that follows from it. UserError for mistakes in it."""
+    config = complete_config(raw_config, schema, name)
+    sources = Sources.read(sources_file)
+    check_meaning(config, sources, name)
+    plan = Plan(config["study"])
+    data = DataPlanner(plan, config, sources)
+    runs = RunPlanner(plan, config, data)
+    results = ResultPlanner(plan, config)
+
+    points, fits = {}, {}
+    for task in config["tasks"]:
+        points[task] = results.points(task, runs.finetunings(task))
+        fits[task] = results.fit(task, points[task])
+        data.zero_shot_sets(task)
+    laws = {
+        family: results.pretraining_law(
+            family,
+            {
+                size: runs.base_model(family, size, int(settings["pretraining_tokens"]))
+                for size in _sizes_of_family(config, family)
+            },
+        )
+        for family, settings in config["families"].items()
+    }
+    runs.order_checkpoints()
+    _draw(results, points, fits, laws)
+    joined = results.joined_points(list(points.values()))
+    plan.views.append(View(f"results/{plan.study}/points.csv", joined, "points.csv"))
+    return plan
+
+
+def _sizes_of_family(config: Mapping[str, Any], family: str) -> list[str]:
+    tasks = [task for task in config["tasks"].values() if task["family"] == family]
+    sizes = {size for task in tasks for size in task["grid"]["llm_model_size"]["values"]}
+    return [size for size in config["model_sizes"] if size in sizes]
+
+
+def _draw(
+    results: ResultPlanner,
+    points: Mapping[str, str],
+    fits: Mapping[str, str],
+    laws: Mapping[str, str],
+) -> None:
+    """Plan the figures and tables that the grid supports, and say what the others lack."""
+    config = results.config
+    first = next(iter(config["tasks"]))
+    everything = {"points": list(points.values()), "fits": list(fits.values())}
+    of_first = {"points": [points[first]], "fits": [fits[first]]}
+    results.drawing("figure", "figure1", of_first)
+    results.drawing("figure", "figure2", everything)
+    if any(len(task["grid"]["pretraining_tokens"]["values"]) > 1 for task in _tasks(config)):
+        results.drawing("figure", "figure3", everything)
+    else:
+        results.plan.unsupported["figure3"] = "no task has two or more pretraining_tokens"
+    if any(_varies_pet_size(task) for task in _tasks(config)):
+        results.drawing("figure", "figure4", everything)
+    else:
+        results.plan.unsupported["figure4"] = "no task has two or more pet_parameter_size values"
+    results.drawing("figure", "figure10", {"laws": list(laws.values())})
+    results.drawing("table", "table1", {}, tasks=results.task_rows())
+    results.drawing("table", "table2", {"fits": [fits[first]]})
+    results.drawing("table", "table3", {}, model_sizes=config["model_sizes"])
+    results.drawing("table", "table4", {"fits": list(fits.values())})
+    results.drawing("table", "table6", {"fits": list(fits.values())})
+
+
+def _tasks(config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return list(config["tasks"].values())
+
+
+def _varies_pet_size(task: dict[str, Any]) -> bool:
+    axes = task["grid"]["pet_parameter_size"]
+    return any(len(axes.get(method, {"values": []})["values"]) > 1 for method in grid.PET_METHODS)

@@ -1,0 +1,117 @@
+"""Planning what comes after the runs: points, fits, figures, tables, and the study's views."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from finescale.study import grid
+from finescale.study.grid import Cell
+from finescale.study.plan import Plan, View
+
+DRAWN_AS = ("pdf", "png", "svg", "csv")
+
+
+class ResultPlanner:
+    """Adds the recipes of a study's results to a plan."""
+
+    def __init__(self, plan: Plan, config: Mapping[str, Any]) -> None:
+        self.plan = plan
+        self.config = config
+
+    def points(self, name: str, runs: Mapping[Cell, str]) -> str:
+        """The table of one task."""
+        task = self.config["tasks"][name]
+        rows = [self._point_labels(cell, task) for cell in runs]
+        parameters = {
+            "study": self.config["study"],
+            "task": name,
+            "family": task["family"],
+            "rows": rows,
+        }
+        return self.plan.add("points", name, parameters, {"runs": runs.values()})
+
+    def _point_labels(self, cell: Cell, task: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "size": cell.size,
+            "nominal_size": self._nominal(cell.size),
+            "pretraining_tokens": cell.pretraining_tokens,
+            "method": cell.method,
+            "pet_parameter_size": cell.pet_parameter_size,
+            "finetuning_examples": cell.finetuning_examples,
+            "seed": cell.seed,
+            "split": "held-out" if grid.is_held_out(cell, task) else "fit",
+        }
+
+    def _nominal(self, size: str | None) -> int | None:
+        return None if size is None else int(self.config["model_sizes"][size]["nominal"])
+
+    def joined_points(self, points: list[str]) -> str:
+        """All tasks' points in one table."""
+        parameters = {"study": self.config["study"]}
+        return self.plan.add("joined_points", self.config["study"], parameters, {"points": points})
+
+    def fit(self, name: str, points: str) -> str:
+        """The laws of one task."""
+        task = self.config["tasks"][name]
+        held_out = grid.held_out(task)
+        parameters = {
+            "task": name,
+            "title": task["title"],
+            **self.config["laws"],
+            "base": {
+                "llm_model_size": self._nominal(grid.base_size(task)),
+                "pretraining_tokens": grid.full_tokens(self.config, task),
+                "pet_parameter_size": {
+                    method: grid.base_pet_size(self.config, method)
+                    for method in grid.methods_of(task)
+                    if method in grid.PET_METHODS
+                },
+            },
+            "held_out": held_out | {"llm_model_size": self._nominal(held_out["llm_model_size"])},
+        }
+        return self.plan.add("fit", name, parameters, {"points": [points]})
+
+    def pretraining_law(self, family: str, models: Mapping[str, str]) -> str:
+        """The laws of one family's base models, fully trained, by size."""
+        settings = self.config["families"][family]
+        out, tokens = settings["held_out"], int(settings["pretraining_tokens"])
+        parameters = {
+            "family": family,
+            "rows": [
+                {"size": size, "nominal_size": self._nominal(size), "pretraining_tokens": tokens}
+                for size in models
+            ],
+            "base_size": self._base_size_of_family(family),
+            **self.config["laws"],
+            "held_out": out | {"llm_model_size": self._nominal(out["llm_model_size"])},
+        }
+        return self.plan.add("pretraining_law", family, parameters, {"models": models.values()})
+
+    def _base_size_of_family(self, family: str) -> str:
+        tasks = (task for task in self.config["tasks"].values() if task["family"] == family)
+        return grid.base_size(next(tasks))
+
+    def drawing(self, stage: str, name: str, inputs: Mapping[str, list[str]], **more: Any) -> None:
+        """A figure or a table, and the views that show it."""
+        study = self.config["study"]
+        parameters = {"name": name, "study": study, **more}
+        reference = self.plan.add(stage, name, parameters, inputs)
+        self.plan.views += [
+            View(f"results/{study}/{stage}s/{name}.{ext}", reference, f"{stage}.{ext}")
+            for ext in DRAWN_AS
+        ]
+
+    def task_rows(self) -> list[dict[str, Any]]:
+        """What Table 1 says of each task."""
+        return [
+            {
+                "task": name,
+                "title": task["title"],
+                "family": task["family"],
+                "max_source_tokens": task["max_source_tokens"],
+                "max_target_tokens": task["max_target_tokens"],
+                "test_sets": list(task["test"]),
+                "zero_shot_sets": list(task["zero_shot"]),
+                "grid": task["grid"],
+            }
+            for name, task in self.config["tasks"].items()
+        ]

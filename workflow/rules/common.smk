@@ -1,0 +1,113 @@
+import shlex
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from finescale.errors import UserError
+from finescale.store import MANIFEST
+from finescale.store.recipes import relative_folder
+from finescale.study.build import plan_study
+from finescale.study.recipe_files import write_index, write_recipe_files
+
+ROOT = Path(workflow.basedir)
+PYTHON = shlex.quote(sys.executable)
+STORE = Path("results/store")
+
+try:
+    plan = plan_study(
+        config,
+        schema=ROOT / "workflow/schemas/config.schema.yaml",
+        sources_file=ROOT / "config/sources.yaml",
+        name=", ".join(map(str, workflow.configfiles)) or "config",
+    )
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+
+wildcard_constraints:
+    digest="[0-9a-f]{20}",
+    study=plan.study,
+
+
+def manifest(reference):
+    """The one file of an artifact that Snakemake sees."""
+    return f"{STORE}/{relative_folder(reference)}/{MANIFEST}"
+
+
+def planned(stage, digest):
+    """The recipe of a requested artifact."""
+    try:
+        return plan.by_path(stage, digest)
+    except KeyError:
+        raise WorkflowError(
+            f"study {plan.study} plans no {stage} {digest}; "
+            f"results/{plan.study}/index.csv lists what it plans"
+        ) from None
+
+
+def inputs_of(stage):
+    """Input function of a stage: nothing once the artifact is complete, so that only what is
+    missing is made and mtimes mean nothing."""
+
+    def inputs(wildcards):
+        reference = planned(stage, wildcards.digest).reference
+        if Path(manifest(reference)).exists():
+            return []
+        earlier = [plan.after[reference]] if reference in plan.after else []
+        needed = [*plan.recipes[reference].input_references(), *earlier]
+        return ancient([manifest(item) for item in needed])
+
+    return inputs
+
+
+def label_of(stage):
+    def label(wildcards):
+        return plan.labels[planned(stage, wildcards.digest).reference]
+
+    return label
+
+
+def recipe_file(wildcards):
+    return f"results/recipes/{wildcards.digest}.json"
+
+
+def write_recipes():
+    """Jobs read their recipes from files, written when a run starts, never at parse time."""
+    write_recipe_files(plan, Path("results/recipes"))
+    write_index(plan, Path(f"results/{plan.study}/index.csv"))
+
+
+def shown(path):
+    """Reference of the artifact that a view shows."""
+    for view in plan.views:
+        if view.path == path:
+            return view.reference
+    name = Path(path).stem
+    missing = plan.unsupported.get(name, "it plans nothing of that name")
+    raise WorkflowError(f"{path} is not part of study {plan.study}: {missing}")
+
+
+def view_input(pattern):
+    """Input function of a view: the artifact it shows, unless that is complete."""
+
+    def inputs(wildcards):
+        path = pattern.format(**wildcards)
+        artifact = manifest(shown(path))
+        if is_stale(path):
+            # As --forcerun would: the view may be younger than the artifact it should show (the
+            # config went from A to B and back), so Snakemake's mtimes cannot tell.
+            workflow.dag.forcefiles.add(path)
+        return [] if Path(artifact).exists() else ancient(artifact)
+
+    return inputs
+
+
+def is_stale(path):
+    """Whether a view exists and shows another artifact than the planned one."""
+    folder = STORE / relative_folder(shown(path))
+    return Path(path).is_symlink() and Path(path).resolve().parent != folder.resolve()
+
+
+def view_folder(pattern):
+    return lambda wildcards: STORE / relative_folder(shown(pattern.format(**wildcards)))

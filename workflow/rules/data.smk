@@ -1,0 +1,63 @@
+rule source:
+    input:
+        inputs_of("source"),
+    output:
+        "results/store/source/{digest}/artifact.json",
+    log:
+        "results/logs/source/{digest}.log",
+    localrule: True
+    params:
+        recipe=recipe_file,
+        label=label_of("source"),
+    message:
+        "source: {params.label}"
+    shell:
+        "{PYTHON} {ROOT}/workflow/scripts/source.py {params.recipe} &> {log}"
+
+
+rule corpus:
+    input:
+        inputs_of("corpus"),
+    output:
+        "results/store/corpus/{digest}/artifact.json",
+    log:
+        "results/logs/corpus/{digest}.log",
+    params:
+        recipe=recipe_file,
+        label=label_of("corpus"),
+    message:
+        "corpus: {params.label}"
+    shell:
+        "{PYTHON} {ROOT}/workflow/scripts/corpus.py {params.recipe} &> {log}"
+
+
+rule tokenizer:
+    input:
+        inputs_of("tokenizer"),
+    output:
+        "results/store/tokenizer/{digest}/artifact.json",
+    log:
+        "results/logs/tokenizer/{digest}.log",
+    params:
+        recipe=recipe_file,
+        label=label_of("tokenizer"),
+    message:
+        "tokenizer: {params.label}"
+    shell:
+        "{PYTHON} {ROOT}/workflow/scripts/tokenizer.py {params.recipe} &> {log}"
+
+
+rule tokens:
+    input:
+        inputs_of("tokens"),
+    output:
+        "results/store/tokens/{digest}/artifact.json",
+    log:
+        "results/logs/tokens/{digest}.log",
+    params:
+        recipe=recipe_file,
+        label=label_of("tokens"),
+    message:
+        "tokens: {params.label}"
+    shell:
+        "{PYTHON} {ROOT}/workflow/scripts/tokens.py {params.recipe} &> {log}"

@@ -1,0 +1,76 @@
+rule figure:
+    input:
+        inputs_of("figure"),
+    output:
+        "results/store/figure/{digest}/artifact.json",
+    log:
+        "results/logs/figure/{digest}.log",
+    localrule: True
+    params:
+        recipe=recipe_file,
+        label=label_of("figure"),
+    message:
+        "figure: {params.label}"
+    shell:
+        "{PYTHON} {ROOT}/workflow/scripts/figure.py {params.recipe} &> {log}"
+
+
+rule table:
+    input:
+        inputs_of("table"),
+    output:
+        "results/store/table/{digest}/artifact.json",
+    log:
+        "results/logs/table/{digest}.log",
+    localrule: True
+    params:
+        recipe=recipe_file,
+        label=label_of("table"),
+    message:
+        "table: {params.label}"
+    shell:
+        "{PYTHON} {ROOT}/workflow/scripts/table.py {params.recipe} &> {log}"
+
+
+rule figure_view:
+    input:
+        view_input("results/{study}/figures/{name}.pdf"),
+    output:
+        multiext("results/{study}/figures/{name}", ".pdf", ".png", ".svg", ".csv"),
+    localrule: True
+    params:
+        folder=view_folder("results/{study}/figures/{name}.pdf"),
+    message:
+        "show {wildcards.name}"
+    shell:
+        "for view in {output}; do"
+        ' ln -sfnr {params.folder}/figure."${{view##*.}}" "$view"; done'
+
+
+rule table_view:
+    input:
+        view_input("results/{study}/tables/{name}.pdf"),
+    output:
+        multiext("results/{study}/tables/{name}", ".pdf", ".png", ".svg", ".csv"),
+    localrule: True
+    params:
+        folder=view_folder("results/{study}/tables/{name}.pdf"),
+    message:
+        "show {wildcards.name}"
+    shell:
+        "for view in {output}; do"
+        ' ln -sfnr {params.folder}/table."${{view##*.}}" "$view"; done'
+
+
+rule points_view:
+    input:
+        view_input("results/{study}/points.csv"),
+    output:
+        "results/{study}/points.csv",
+    localrule: True
+    params:
+        folder=view_folder("results/{study}/points.csv"),
+    message:
+        "show the points of all tasks"
+    shell:
+        "ln -sfnr {params.folder}/points.csv {output}"
