@@ -15,7 +15,6 @@ from finescale.store import Store
 from finescale.store.lineage import (
     artifact_of_path,
     dependents,
-    describe,
     remove,
     trace,
     verify,
@@ -78,7 +77,7 @@ def _invalidate(store: Store, parsed: argparse.Namespace) -> int:
     artifact = store.by_digest(parsed.digest)
     doomed = [artifact, *dependents(store, artifact)]
     for item in doomed:
-        print(f"{item.recipe.reference[:33]}  {describe(item)}")
+        print(f"{item.recipe.reference[:33]}  {item.label}")
     if not parsed.yes and not _confirmed(f"Remove these {len(doomed)} artifacts? [y/N] "):
         print("Nothing was removed.")
         return 0

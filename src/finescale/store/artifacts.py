@@ -18,6 +18,7 @@ SCRATCH_PREFIX = ".tmp-"
 
 
 def sha256_of_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -56,6 +57,11 @@ class Artifact:
     def content_sha256(self) -> str:
         return self.manifest["content_sha256"]
 
+    @property
+    def label(self) -> str:
+        """What people call it, as the plan said when it was made."""
+        return self.manifest["provenance"].get("label", "")
+
     def problems(self) -> Iterator[str]:
         """What is wrong with the files on disk, one line each; nothing when all is well."""
         listed = {entry["name"]: entry for entry in self.manifest["files"]}
@@ -91,6 +97,7 @@ class Artifact:
 
 
 def remedy(digest: str) -> str:
+    """What to do about an artifact whose files are damaged."""
     return f"Run `finescale invalidate {digest[:12]}`, then snakemake again, to rebuild it."
 
 

@@ -50,8 +50,13 @@ class Job:
         return list(self._opened.values())
 
 
-def make_artifact(store: Store, recipe: Recipe, make: Callable[[Job], None]) -> None:
-    """Make and publish the artifact of `recipe`, unless it is complete already."""
+def make_artifact(
+    store: Store, recipe: Recipe, make: Callable[[Job], None], label: str = ""
+) -> None:
+    """Make and publish the artifact of `recipe`, unless it is complete already.
+
+    `label` is what people call the artifact; it is kept beside the provenance.
+    """
     stopwatch = Stopwatch()
     if restore(store, recipe):
         return
@@ -63,16 +68,23 @@ def make_artifact(store: Store, recipe: Recipe, make: Callable[[Job], None]) -> 
         with scratch_folder(store, recipe) as scratch:
             job = Job(store, recipe, scratch, resume_folder)
             make(job)
-            publish(store, recipe, scratch, job.opened, stopwatch.provenance())
+            provenance = {"label": label, **stopwatch.provenance()}
+            publish(store, recipe, scratch, job.opened, provenance)
         resume.release_for_good(resume_folder)
 
 
-def read_recipe(path: Path) -> Recipe:
-    """Read a recipe file. UserError when there is none, or when it is not a recipe."""
+def read_recipe(path: Path) -> tuple[Recipe, str]:
+    """Read a recipe file: the recipe and its label.
+
+    UserError when there is no file, or when it is not a recipe.
+    """
     try:
-        return Recipe.from_dict(json.loads(path.read_text()))
+        content = json.loads(path.read_text())
+        return Recipe.from_dict(content["recipe"]), content["label"]
     except FileNotFoundError:
-        raise UserError(f"{path}: no such recipe. `snakemake` writes recipes at its start.") from None
+        raise UserError(
+            f"{path}: no such recipe. `snakemake` writes recipes at its start."
+        ) from None
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{path}: not a recipe. Delete it; `snakemake` writes it again.") from None
 
@@ -85,7 +97,8 @@ def run_job(make: Callable[[Job], None]) -> None:
     arguments = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     try:
-        make_artifact(Store(arguments.store), read_recipe(arguments.recipe), make)
+        recipe, label = read_recipe(arguments.recipe)
+        make_artifact(Store(arguments.store), recipe, make, label)
     except UserError as error:
         sys.exit(f"error: {error}")
     except OSError as error:

@@ -67,7 +67,9 @@ def remove(artifacts: Iterable[Artifact]) -> None:
 def artifact_of_path(store: Store, path: Path) -> Artifact:
     """The artifact that a file (a view's link or a file in the store) belongs to."""
     if not path.exists():
-        raise UserError(f"{path}: no such file. Give a figure, a table or any file in {store.root}.")
+        raise UserError(
+            f"{path}: no such file. Give a figure, a table or any file in {store.root}."
+        )
     for folder in [path.resolve(), *path.resolve().parents]:
         manifest = read_manifest(folder / MANIFEST)
         if manifest is not None:
@@ -91,14 +93,4 @@ def trace(store: Store, artifact: Artifact) -> Iterator[str]:
                 waiting.append(store.open(reference))
     for reference in sorted(depth, key=lambda key: (depth[key], key)):
         opened = store.open(reference)
-        yield f"{'  ' * depth[reference]}{reference[:33]}  {describe(opened)}"
-
-
-def describe(artifact: Artifact) -> str:
-    """One line on what an artifact is: its plain parameters."""
-    plain = {
-        key: value
-        for key, value in artifact.recipe.parameters.items()
-        if isinstance(value, str | int | float) and not isinstance(value, bool)
-    }
-    return " ".join(f"{key}={value}" for key, value in sorted(plain.items()))
+        yield f"{'  ' * depth[reference]}{reference[:33]}  {opened.label}"

@@ -143,7 +143,9 @@ def _put_back(folder: Path, intact_name: str) -> None:
     for name in {MANIFEST, MANIFEST_COPY} - {intact_name}:
         if (folder / name).exists() and read_manifest(folder / name):
             continue
-        descriptor, temporary = tempfile.mkstemp(prefix=f"{SCRATCH_PREFIX}manifest-", dir=folder.parent)
+        descriptor, temporary = tempfile.mkstemp(
+            prefix=f"{SCRATCH_PREFIX}manifest-", dir=folder.parent
+        )
         os.close(descriptor)
         shutil.copyfile(folder / intact_name, temporary)
         os.chmod(temporary, 0o644)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -11,13 +12,17 @@ from finescale.study.plan import Plan
 
 
 def write_recipe_files(plan: Plan, folder: Path) -> None:
-    """Write `folder/<digest>.json` for every recipe that has no file yet."""
+    """Write `folder/<digest>.json` for every recipe that has no file yet.
+
+    A file holds the recipe and, outside of what is hashed, its readable label.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     there = {path.stem for path in folder.glob("*.json")}
-    for recipe in plan.recipes.values():
+    for reference, recipe in plan.recipes.items():
         name = recipe.digest[:PATH_DIGITS]
         if name not in there:
-            _write_whole(folder / f"{name}.json", recipe.canonical + "\n")
+            content = {"label": plan.labels[reference], "recipe": recipe.to_dict()}
+            _write_whole(folder / f"{name}.json", json.dumps(content, ensure_ascii=False) + "\n")
 
 
 def write_index(plan: Plan, path: Path) -> None:

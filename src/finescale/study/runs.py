@@ -60,7 +60,9 @@ class RunPlanner:
             "train": [self.data.training_examples(name)],
             "test": self.data.test_sets(name),
         }
-        return {cell: self._finetuning(name, cell, shared) for cell in grid.cells(self.config, task)}
+        return {
+            cell: self._finetuning(name, cell, shared) for cell in grid.cells(self.config, task)
+        }
 
     def _finetuning(self, name: str, cell: Cell, shared: Mapping[str, list[str]]) -> str:
         task = self.config["tasks"][name]
