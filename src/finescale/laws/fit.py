@@ -38,8 +38,9 @@ class Fit:
     """A fitted law, or why there is none.
 
     `parameters` maps names to values; a parameter that belongs to one of several groups is called
-    `group.name`. `held` names those that were given; `at_bound` is ("E",) where the fit drove E to 0, which is
-    an answer, while any other parameter at an edge makes the law not identified. `objective` is the sum of Huber losses.
+    `group.name`. `held` names those that were given; `at_bound` is ("E",) where the fit drove E to
+    0, which is an answer, while any other parameter at an edge makes the law not identified.
+    `objective` is the sum of Huber losses; `agreeing` of the `starts` ended at it.
     """
 
     form: str

@@ -86,7 +86,7 @@ def _parse(text: str, name: str, where: str):
     kind = _TYPES[name]
     if kind is str:
         return text
-    if text == "" and kind != int:
+    if text == "" and kind is not int:
         return None
     try:
         return float(text) if kind == float | None else int(text)

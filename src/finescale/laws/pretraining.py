@@ -1,4 +1,4 @@
-"""Single-variable laws of pretraining (Figure 10): A/X^alpha + E over model size and over tokens."""
+"""Single-variable laws of pretraining (Figure 10): A/X^alpha + E, X model size or tokens."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -47,6 +47,7 @@ class PretrainingLaw:
 class BaseModel:
     """One pretraining: its plan's labels and its `result.json`."""
 
+    size: str
     nominal_size: int
     pretraining_tokens: int
     result: Mapping
@@ -56,7 +57,7 @@ class BaseModel:
         """Whether it did not diverge."""
         return self.result["status"] == "ok"
 
-    def size(self, model_size_as: str) -> float:
+    def x(self, model_size_as: str) -> float:
         """X for model size: nominal, total or non-embedding parameters."""
         counts = {
             "nominal": self.nominal_size,
@@ -77,12 +78,12 @@ def fit_pretraining(models: Sequence[BaseModel], parameters: Mapping) -> list[Pr
     held_out = parameters["held_out"]
     laws = {
         "llm_model_size": (
-            _size_points(full, parameters["model_size_as"], held_out["llm_model_size"]),
+            _size_points(full, parameters["model_size_as"], held_out.get("llm_model_size")),
             sum(not model.ok for model in full),
         ),
         "pretraining_tokens": _token_points(
-            [model for model in models if model.nominal_size == parameters["base_size"]],
-            held_out["pretraining_tokens"],
+            [model for model in models if model.size == parameters["base_size"]],
+            held_out.get("pretraining_tokens"),
         ),
     }
     return [_law(factor, *found, parameters) for factor, found in laws.items()]
@@ -91,7 +92,7 @@ def fit_pretraining(models: Sequence[BaseModel], parameters: Mapping) -> list[Pr
 def _size_points(models, model_size_as: str, held_out: int | None) -> list[PretrainingPoint]:
     return [
         PretrainingPoint(
-            model.size(model_size_as),
+            model.x(model_size_as),
             model.result["log_perplexity"],
             "held-out" if model.nominal_size == held_out else "fit",
         )

@@ -1,0 +1,58 @@
+"""Figures and tables: from `fit.json` and `points.csv` to PDF, PNG, SVG and CSV."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from finescale.figures.laws import joint_figure, single_variable_figure
+from finescale.figures.pretraining import pretraining_figure
+from finescale.figures.style import styled
+from finescale.figures.tables import (
+    coefficient_table,
+    held_out_table,
+    model_size_table,
+    setup_table,
+)
+from finescale.laws.points import METHODS, Point
+from finescale.laws.pretraining import PretrainingLaw
+from finescale.laws.procedure import TaskFit
+
+__all__ = ["draw"]
+
+
+def draw(
+    name: str,
+    parameters: Mapping,
+    folder: Path,
+    *,
+    fits: Sequence[TaskFit] = (),
+    points: Sequence[Point] = (),
+    pretraining_laws: Sequence[Sequence[PretrainingLaw]] = (),
+) -> None:
+    """Draw a figure or table of the paper into `folder`.
+
+    Writes `figure.*` or `table.*` as pdf, png, svg and csv; the csv holds exactly what is drawn.
+    `fits` are in the order of the study's tasks: Figure 1 and Table 2 show the first.
+    `parameters` need `tasks` for table1 and `model_sizes` for table3 (see the functions), else
+    nothing. Raises KeyError for a name that there is no function for.
+    """
+    drawings: dict[str, Callable[[], None]] = {
+        "figure1": lambda: single_variable_figure(fits, points, folder),
+        "figure2": lambda: joint_figure(
+            fits, points, folder, factor="llm_model_size", methods=METHODS
+        ),
+        "figure3": lambda: joint_figure(
+            fits, points, folder, factor="pretraining_tokens", methods=METHODS
+        ),
+        "figure4": lambda: joint_figure(
+            fits, points, folder, factor="pet_parameter_size", methods=("prompt", "lora")
+        ),
+        "figure10": lambda: pretraining_figure(pretraining_laws, folder),
+        "table1": lambda: setup_table(parameters["tasks"], folder),
+        "table2": lambda: held_out_table(fits[:1], folder),
+        "table3": lambda: model_size_table(parameters["model_sizes"], folder),
+        "table4": lambda: coefficient_table(fits, folder),
+        "table6": lambda: held_out_table(fits, folder),
+    }
+    drawing = drawings[name]
+    with styled():
+        drawing()

@@ -1,0 +1,180 @@
+"""The panel all law figures share: points, their law, and what stands in the title."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from textwrap import fill
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+
+from finescale.figures.style import format_count, sequential
+
+FITTED_MARKER, HELD_OUT_MARKER, DIVERGED_MARKER = "o", "^", "x"
+TITLE_WIDTH = 40  # characters of a reason that fit above a third of a page
+GREY = "#444444"
+MOST_TICKS = 5  # values of the horizontal axis that are named one by one
+LAW_ROOM = 0.5  # of the dots' range: how far beyond them the loss axis follows a law
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A mean over seeds: where, the single losses, and whether it is held out."""
+
+    x: float
+    losses: tuple[float, ...]
+    held_out: bool
+
+    @property
+    def loss(self) -> float:
+        """The mean that laws are fitted to."""
+        return float(np.mean(self.losses))
+
+
+@dataclass(frozen=True)
+class Series:
+    """One colour of a panel: dots along the horizontal axis, their law, runs that diverged."""
+
+    label: str
+    dots: tuple[Dot, ...]
+    law: Callable[[np.ndarray], np.ndarray] | None = None
+    diverged: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A title of some lines over series that are ordered by their X."""
+
+    title: tuple[str, ...]
+    series: tuple[Series, ...]
+    reason: str = field(default="")  # why there is no law, if there is none
+
+
+def draw_panel(axes: Axes, panel: Panel) -> None:
+    """Draw the series, direct labels excluded (they need the final layout)."""
+    axes.set_xscale("log")
+    places = sorted({dot.x for series in panel.series for dot in series.dots})
+    few = 0 < len(places) <= MOST_TICKS
+    axes.xaxis.set_major_locator(FixedLocator(places) if few else LogLocator(subs=(1, 3)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    lines = list(panel.title)
+    if panel.reason:
+        lines.append(fill(f"law not identified: {panel.reason}", TITLE_WIDTH))
+    axes.set_title("\n".join(lines), loc="left")
+    colours = sequential(len(panel.series))
+    for series, colour in zip(panel.series, colours, strict=False):
+        _draw_series(axes, series, colour)
+    if not any(series.dots for series in panel.series):
+        axes.text(0.5, 0.5, "no points", transform=axes.transAxes, ha="center", color=GREY)
+
+
+def _draw_series(axes: Axes, series: Series, colour: str) -> None:
+    for dot in series.dots:
+        marker = HELD_OUT_MARKER if dot.held_out else FITTED_MARKER
+        axes.plot(dot.x, dot.loss, marker, color=colour, markersize=4, markeredgewidth=0, zorder=3)
+        if len(dot.losses) > 1:
+            axes.vlines(dot.x, min(dot.losses), max(dot.losses), color=colour, linewidth=0.8)
+            places = [dot.x] * len(dot.losses)
+            axes.plot(
+                places,
+                dot.losses,
+                "_",
+                color="black",
+                markersize=3.5,
+                markeredgewidth=0.5,
+                zorder=4,
+            )
+    if series.law and series.dots:
+        ends = [dot.x for dot in series.dots]
+        grid = np.geomspace(min(ends), max(ends), 100)
+        axes.plot(grid, series.law(grid), "-", color=colour, zorder=2)
+    for x in series.diverged:
+        axes.plot(
+            x,
+            0.97,
+            DIVERGED_MARKER,
+            color=colour,
+            markersize=5,
+            clip_on=False,
+            transform=axes.get_xaxis_transform(),
+            zorder=4,
+        )
+
+
+def fit_loss_axis(axes: Axes, panels: Iterable[Panel]) -> None:
+    """Show all dots of the panels that share this axis, and laws as far as there is room.
+
+    A law that is far off at a held-out value would else press the points together.
+    """
+    losses = [
+        loss for panel in panels for one in panel.series for dot in one.dots for loss in dot.losses
+    ]
+    if losses:
+        room = LAW_ROOM * (max(losses) - min(losses))
+        low, high = axes.get_ylim()
+        if room > 0:
+            axes.set_ylim(max(low, min(losses) - room), min(high, max(losses) + room))
+
+
+def label_series(figure: Figure, axes: Axes, panel: Panel) -> None:
+    """Name each series at the right of its last dot, moved apart where names would overlap."""
+    named = [series for series in panel.series if series.dots]
+    if not named:
+        return
+    colours = dict(zip(panel.series, sequential(len(panel.series)), strict=False))
+    size = 6.5
+    box = axes.get_window_extent()
+    spacing = 1.15 * size / 72 * figure.dpi / box.height
+    lasts = [max(series.dots, key=lambda dot: dot.x).loss for series in named]
+    to_axes = axes.transData + axes.transAxes.inverted()
+    wanted = [to_axes.transform((axes.get_xlim()[1], loss))[1] for loss in lasts]
+    for series, height in zip(named, spread(wanted, spacing), strict=True):
+        axes.text(
+            1.02,
+            height,
+            series.label,
+            color=colours[series],
+            fontsize=size,
+            va="center",
+            transform=axes.transAxes,
+        )
+
+
+def spread(wanted: Sequence[float], spacing: float) -> list[float]:
+    """Heights near the wanted ones, in the same order, at least `spacing` apart, from 0 up."""
+    heights = list(wanted)
+    order = sorted(range(len(wanted)), key=lambda index: wanted[index])
+    for below, above in zip(order, order[1:], strict=False):
+        heights[above] = max(heights[above], heights[below] + spacing)
+    excess = max(0.0, heights[order[-1]] - max(1.0, max(wanted)))
+    ceiling = heights[order[-1]] - excess
+    for index in reversed(order):
+        heights[index] = min(heights[index], ceiling)
+        ceiling = heights[index] - spacing
+    return heights
+
+
+def legend(figure: Figure, panels: Iterable[Panel], labels_are: str, note: str = "") -> None:
+    """The key to the markers below all panels; only what is drawn is explained."""
+    series = [series for panel in panels for series in panel.series]
+    dots = [dot for one in series for dot in one.dots]
+    entries = [
+        (any(not dot.held_out for dot in dots), FITTED_MARKER, "none", "fitted"),
+        (any(dot.held_out for dot in dots), HELD_OUT_MARKER, "none", "held out"),
+        (any(len(dot.losses) > 1 for dot in dots), "_", "none", "single seeds and their range"),
+        (any(one.law for one in series), "none", "-", "fitted law"),
+        (any(one.diverged for one in series), DIVERGED_MARKER, "none", "diverged run"),
+    ]
+    handles = [
+        Line2D([], [], color=GREY, marker=marker, linestyle=style, markersize=4, label=label)
+        for shown, marker, style, label in entries
+        if shown
+    ]
+    title = "\n".join(filter(None, [labels_are, note]))
+    key = figure.legend(
+        handles=handles, loc="outside lower center", ncols=max(len(handles), 1), title=title
+    )
+    key.get_title().set_multialignment("center")

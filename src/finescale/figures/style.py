@@ -1,0 +1,90 @@
+"""One look for every figure, and files that are the same bytes on every run."""
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib import colormaps, rc_context
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+METHOD_TITLES = {"fmt": "FMT", "prompt": "Prompt", "lora": "LoRA"}
+FACTOR_TITLES = {
+    "llm_model_size": "LLM model size",
+    "pretraining_tokens": "Pretraining data size",
+    "pet_parameter_size": "PET parameter size",
+    "finetuning_examples": "Finetuning data size",
+}
+LOSS_LABEL = "test log-perplexity\n(nats per target token)"
+PAGE_WIDTH = 7.2  # inches: the text width of a printed page
+
+STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 7.5,
+    "axes.titlesize": 7.5,
+    "axes.labelsize": 7.5,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.5,
+    "lines.linewidth": 1.1,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "finescale",
+    "savefig.dpi": 200,
+}
+
+
+def styled():
+    """A context in which matplotlib draws in this style."""
+    return rc_context(STYLE)
+
+
+def sequential(count: int) -> list[str]:
+    """Colours for `count` ordered values, dark to light (viridis: readable when colour-blind).
+
+    Its palest part is left out, since it would not show as a line or as text on white.
+    """
+    return [to_hex(colormaps["viridis"](place)) for place in np.linspace(0, 0.8, max(count, 2))]
+
+
+def format_count(value: float) -> str:
+    """A count in at most three digits and a unit: 97344 -> 97.3K, 1e9 -> 1B."""
+    for size, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
+        if value >= size * 0.9995:
+            return f"{value / size:.3g}{unit}"
+    return f"{value:.3g}"
+
+
+def format_number(value: float | None) -> str:
+    """Two significant digits, as the paper prints errors; a dash for no number."""
+    if value is None:
+        return "–"
+    return f"{value:.2g}" if 1e-4 <= abs(value) < 1e4 or value == 0 else f"{value:.1e}"
+
+
+def format_deviation(value: float | None) -> str:
+    """A mean absolute deviation; one far below any measurement's precision is shown as such."""
+    return "<0.0001" if value is not None and value < 1e-4 else format_number(value)
+
+
+def save(figure: Figure, folder: Path, stem: str) -> None:
+    """Write PDF, PNG and SVG without dates or versions, so that equal content is equal bytes."""
+    metadata = {
+        "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
+        "png": {"Software": None},
+        "svg": {"Date": None, "Creator": None},
+    }
+    for suffix, values in metadata.items():
+        figure.savefig(Path(folder) / f"{stem}.{suffix}", metadata=values)
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping]) -> None:
+    """Write what is drawn; a column that a row lacks is left empty."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
