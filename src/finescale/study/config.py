@@ -1,4 +1,4 @@
-"""Reading a study: the config checked against its schema, defaults filled in, mistakes explained."""
+"""Reading a study: its config checked against the schema, completed, and mistakes explained."""
 
 import copy
 import difflib

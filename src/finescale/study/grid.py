@@ -20,6 +20,7 @@ class Cell:
 
 
 def methods_of(task: dict[str, Any]) -> list[str]:
+    """Methods by which a task is finetuned."""
     return list(task["grid"]["finetuning_examples"])
 
 
@@ -30,6 +31,7 @@ def base_size(task: dict[str, Any]) -> str:
 
 
 def base_pet_size(config: dict[str, Any], method: str) -> int | None:
+    """Rank or prompt length outside PET-size scaling; None for full-model tuning."""
     return config["methods"][method].get("base_pet_parameter_size")
 
 
