@@ -23,7 +23,7 @@ ACCELERATOR = re.compile(r"(nvidia|cuda|triton)(-|$)")
 LOCK_HEADER = """\
 # Every package of finescale, written by envs/lock.py from pyproject.toml: do not edit.
 # It holds for torch's CPU build and its CUDA build alike: the packages that the CUDA build needs
-# besides are left out, and pip adds them, pinned by torch itself, where that build is installed.
+# besides (nvidia-*, cuda-*, triton) are left out, and pip adds them where that build is installed.
 # For the same reason there are no hashes: each build of one torch version has its own.
 """
 
