@@ -1,6 +1,11 @@
 """Finetune one base model by one method on one subset, and measure its test log-perplexity."""
 
+from typing import TYPE_CHECKING
+
 from finescale.store import Artifact, Job, run_job
+
+if TYPE_CHECKING:
+    from finescale.tokens import Examples
 
 
 def make(job: Job) -> None:
@@ -33,7 +38,7 @@ def make(job: Job) -> None:
     )
 
 
-def examples(artifact: Artifact, split: str):
+def examples(artifact: Artifact, split: str) -> "Examples":
     """Open the examples of a split, its files checked."""
     from finescale.tokens.arrays import example_paths, open_examples
 

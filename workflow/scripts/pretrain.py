@@ -31,7 +31,7 @@ def predecessor(job: Job) -> Path | None:
     from finescale.training import STATE_FILE
 
     def shorter(recipe: Recipe) -> bool:
-        same = recipe.parameters | {"tokens": job.parameters["tokens"]} == job.parameters
+        same = {**recipe.parameters, "tokens": job.parameters["tokens"]} == job.parameters
         return (
             same
             and recipe.version == job.recipe.version

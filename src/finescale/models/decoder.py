@@ -58,7 +58,7 @@ def build_decoder(size: Mapping[str, int], vocab_size: int, seed: int) -> GemmaF
 def count_parameters(model: GemmaForCausalLM) -> ParameterCounts:
     """Parameters of a model that is not wrapped by a tuning method."""
     total = sum(parameter.numel() for parameter in model.parameters())
-    return ParameterCounts(total, total - model.get_input_embeddings().weight.numel())
+    return ParameterCounts(total, total - model.model.embed_tokens.weight.numel())
 
 
 def parameter_counts(size: Mapping[str, int], vocab_size: int) -> ParameterCounts:

@@ -8,6 +8,7 @@ sees the padding after it, and without a mask attention takes its fast path.
 import json
 import warnings
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -28,17 +29,15 @@ LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", 
 
 
 class TunedModel(nn.Module):
-    """A decoder as one method tunes it."""
+    """A decoder as one method tunes it.
 
-    def __init__(self, model: GemmaForCausalLM | PeftModel, decoder: GemmaForCausalLM):
+    `model` is what the method trains, `decoder` the transformers model inside it, with adapters
+    in place of the layers they replace.
+    """
+
+    def __init__(self, model: nn.Module, decoder: GemmaForCausalLM):
         super().__init__()
-        self.model = model
-        self._decoder = [decoder]  # in a list: the same weights must not be registered twice
-
-    @property
-    def decoder(self) -> GemmaForCausalLM:
-        """The transformers model inside, adapters included where they replace layers."""
-        return self._decoder[0]
+        self.model, self.decoder = model, decoder
 
     def forward(self, ids: Tensor) -> Tensor:
         """Hidden states [rows, length, model_dim] of ids [rows, length]."""
@@ -64,14 +63,15 @@ class FullTuning(TunedModel):
         super().__init__(decoder, decoder)
 
     def save(self, folder: Path) -> None:
-        save_decoder(self.model, folder)
+        save_decoder(self.decoder, folder)
 
 
 class AdapterTuning(TunedModel):
     """A frozen decoder and a peft adapter beside it; the adapter alone is saved."""
 
     def __init__(self, model: PeftModel):
-        super().__init__(model, model.get_base_model())
+        super().__init__(model, cast(GemmaForCausalLM, model.get_base_model()))
+        self.config = model.peft_config["default"]
 
     def save(self, folder: Path) -> None:
         """Write adapter_config.json and adapter_model.safetensors, which plain peft loads.
@@ -83,7 +83,7 @@ class AdapterTuning(TunedModel):
         state = get_peft_model_state_dict(self.model, save_embedding_layers=False)
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
         save_file(weights, folder / "adapter_model.safetensors", metadata={"format": "pt"})
-        fields = self.model.peft_config["default"].to_dict() | {"inference_mode": True}
+        fields = self.config.to_dict() | {"inference_mode": True}
         text = json.dumps(fields, indent=2, sort_keys=True, default=sorted)
         (folder / "adapter_config.json").write_text(text + "\n", encoding="utf-8")
 
@@ -99,10 +99,15 @@ class PromptTuning(AdapterTuning):
     and text and so shifts the positions of short rows.
     """
 
+    @property
+    def prompt(self) -> nn.Parameter:
+        """The trained embeddings [prompt length, model_dim]."""
+        return cast(Any, self.model).prompt_encoder["default"].embedding.weight
+
     def forward(self, ids: Tensor) -> Tensor:
-        prompt = self.model.prompt_encoder["default"].embedding.weight
+        prompt = self.prompt
         # through the module: Gemma scales embeddings on the way out, and only there
-        text = self.decoder.get_input_embeddings()(ids)
+        text = self.decoder.model.embed_tokens(ids)
         inputs = torch.cat([prompt.expand(len(ids), -1, -1).to(text.dtype), text], dim=1)
         hidden = self.decoder.model(inputs_embeds=inputs).last_hidden_state
         return hidden[:, len(prompt) :]
@@ -129,14 +134,14 @@ def _prompt(
         task_type="CAUSAL_LM", num_virtual_tokens=length, prompt_tuning_init="RANDOM"
     )
     with torch.random.fork_rng(devices=[]):  # peft draws an initialisation that is replaced below
-        model = get_peft_model(decoder, config)
+        tuned = PromptTuning(get_peft_model(decoder, config))
     ids = np.random.default_rng(seed).choice(
         content_ids, size=length, replace=length > len(content_ids)
     )
     with torch.no_grad():
-        scaled = decoder.get_input_embeddings()(torch.from_numpy(ids.astype(np.int64)))
-        model.prompt_encoder["default"].embedding.weight.copy_(scaled)
-    return PromptTuning(model)
+        scaled = decoder.model.embed_tokens(torch.from_numpy(ids.astype(np.int64)))
+        tuned.prompt.copy_(scaled)
+    return tuned
 
 
 _ADAPTERS = {"lora": _lora, "prompt": _prompt}
@@ -157,14 +162,14 @@ def attach(
     the vocabulary ids a prompt may start from: ordinary pieces, no control or byte tokens.
     `base_name` names the base model inside adapter_config.json; a path would tie it to a machine.
     """
-    if method == "fmt":
+    if pet_parameter_size is None:
         return FullTuning(decoder)
     if content_ids is None:
         content_ids = np.arange(decoder.config.vocab_size)
     with warnings.catch_warnings():  # peft asks transformers for an attribute that was renamed
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing")
         tuned = _ADAPTERS[method](decoder, pet_parameter_size, content_ids, seed)
-    tuned.model.peft_config["default"].base_model_name_or_path = base_name
+    tuned.config.base_model_name_or_path = base_name
     return tuned
 
 

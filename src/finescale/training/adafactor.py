@@ -69,5 +69,5 @@ def _inverse_root(state: dict, squared: Tensor, decay: float) -> Tensor:
 
 def _average(state: dict, name: str, value: Tensor, decay: float) -> Tensor:
     old = state.get(name)
-    state[name] = value if old is None else old * decay + value * (1 - decay)
+    state[name] = value if old is None else torch.lerp(value, old, decay)
     return state[name]

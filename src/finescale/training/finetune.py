@@ -75,7 +75,7 @@ def finetune(
     status = "ok" if state.diverged is None else "diverged"
     result = _result(base_result, status, state.diverged, state)
     result["tuned_parameters"] = tuned_parameters(model)
-    if state.diverged is None:
+    if state.best is not None and state.diverged is None:
         restore_weights(run.trainable, state.best.weights)
         result |= _test(model, parameters, data.tests, vocabulary)
         model.save(out / ("model" if parameters["method"] == "fmt" else "adapter"))

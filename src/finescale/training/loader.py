@@ -25,11 +25,20 @@ class Batch(NamedTuple):
     targets: Tensor
 
 
+class Arrays(Protocol):
+    """Arrays of ids by index, in memory or mapped."""
+
+    def __getitem__(self, index: int, /) -> np.ndarray: ...
+
+
 class Examples(Protocol):
     """Encoded examples: targets carry their end-of-sequence id, sources no special ids."""
 
-    sources: Sequence[np.ndarray]
-    targets: Sequence[np.ndarray]
+    @property
+    def sources(self) -> Arrays: ...
+
+    @property
+    def targets(self) -> Arrays: ...
 
     def __len__(self) -> int: ...
 

@@ -6,10 +6,10 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning.pytorch as pl
 import torch
@@ -30,7 +30,7 @@ from finescale.training.state import (
 )
 
 LOSS_CURVE_POINTS = 100
-PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed"}
+PRECISIONS: dict[str, Literal["32-true", "bf16-mixed"]] = {"fp32": "32-true", "bf16": "bf16-mixed"}
 
 logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
 
@@ -51,7 +51,7 @@ class Plan:
     schedule: Schedule
     parameter_scaling: bool
     precision: str
-    evaluation_steps: frozenset[int]
+    evaluation_steps: Set[int]
     patience: int | None = None
     min_steps: int = 0
 
