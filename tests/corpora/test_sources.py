@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from finescale.corpora import fetch, not_pinned, read_sources
+from finescale.corpora import fetch, not_pinned
 from finescale.errors import UserError
+from finescale.study.sources import read_sources
 
 CONTENT = {"mt/train.jsonl": b"one\n" * 50_000, "mt/dev.jsonl": b"two\n", "last": b"\0" * 3_000_000}
 

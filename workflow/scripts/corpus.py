@@ -8,7 +8,8 @@ def make(job: Job) -> None:
     """Write one file of records for each input role: the roles are the splits."""
     for split in job.recipe.inputs:
         raw = [artifact.file("data") for artifact in job.inputs(split)]
-        convert(raw, job.parameters["format"], split, job.out / f"{split}.jsonl")
+        settings = job.parameters["splits"][split]
+        convert(raw, settings["format"], split, job.out / f"{split}.jsonl")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from finescale.corpora import fetch, not_pinned, read_sources
+from finescale.corpora import fetch, not_pinned
 from finescale.store import Job, run_job
+from finescale.study.sources import read_sources
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -1,7 +1,7 @@
 """Raw files, typed records and subsets of them."""
 
 from finescale.corpora.records import convert, read_examples, read_texts, write_records
-from finescale.corpora.sources import fetch, not_pinned, read_sources
+from finescale.corpora.sources import fetch, not_pinned
 from finescale.corpora.subsets import generator, permutation, subset
 
 __all__ = [
@@ -11,7 +11,6 @@ __all__ = [
     "not_pinned",
     "permutation",
     "read_examples",
-    "read_sources",
     "read_texts",
     "subset",
     "write_records",

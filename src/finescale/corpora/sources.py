@@ -2,89 +2,16 @@
 
 import hashlib
 import os
-import re
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO
 
-import yaml
-
 from finescale.errors import UserError
+from finescale.study.sources import Pin, Source
 
 CHUNK_BYTES = 1 << 20
-
-
-@dataclass(frozen=True)
-class Pin:
-    """The content that a raw file must have; `sha256` is None where nobody has measured it yet."""
-
-    sha256: str | None
-    size: int | None
-
-
-@dataclass(frozen=True)
-class Source:
-    """One raw file: where it lies, where it comes from, its content, and its archive members."""
-
-    name: str
-    path: Path
-    url: str | None
-    pin: Pin
-    members: dict[str, Pin]
-
-    @property
-    def remedy(self) -> str:
-        """What a user does when the file is missing or wrong."""
-        if self.url:
-            return f"place the file from {self.url} at {self.path}"
-        return f"restore {self.path} (git checkout -- {self.path})"
-
-
-def read_sources(path: Path, root: Path) -> dict[str, Source]:
-    """Read the declaration of all raw files; relative paths in it start at `root`.
-
-    A source without a `path` is expected at `resources/raw/<last part of its URL>`.
-    """
-    try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing: it declares the raw files") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not YAML: {error}") from None
-    if not isinstance(entries, dict):
-        raise UserError(f"{path}: expected a mapping of source names")
-    return {name: _source(name, entry, root, path) for name, entry in entries.items()}
-
-
-def _source(name: str, entry: dict, root: Path, file: Path) -> Source:
-    where = f"{file}: {name}"
-    if not isinstance(entry, dict) or not (entry.get("path") or entry.get("url")):
-        raise UserError(f"{where}: a source needs a path or a url")
-    url = entry.get("url")
-    default = PurePosixPath("resources/raw") / PurePosixPath(url or name).name
-    members = entry.get("members") or {}
-    for member in members:
-        if member.startswith("/") or ".." in PurePosixPath(member).parts:
-            raise UserError(f"{where}: member {member!r} points outside of the archive")
-    return Source(
-        name=name,
-        path=root / (entry.get("path") or default),
-        url=url,
-        pin=_pin(entry, where),
-        members={member: _pin(pin, f"{where}: {member}") for member, pin in members.items()},
-    )
-
-
-def _pin(entry: dict, where: str) -> Pin:
-    sha256, size = entry.get("sha256"), entry.get("size")
-    if sha256 is not None and not re.fullmatch("[0-9a-f]{64}", str(sha256)):
-        raise UserError(f"{where}: sha256 is {sha256!r}, expected 64 hexadecimal digits (or null)")
-    if size is not None and not isinstance(size, int):
-        raise UserError(f"{where}: size is {size!r}, expected a number of bytes (or null)")
-    return Pin(sha256, size)
 
 
 def fetch(sha256: str, sources: dict[str, Source], destination: Path) -> None:

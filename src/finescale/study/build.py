@@ -11,16 +11,16 @@ from finescale.study.data import DataPlanner
 from finescale.study.plan import Plan, View
 from finescale.study.results import ResultPlanner
 from finescale.study.runs import RunPlanner
-from finescale.study.sources import Sources
+from finescale.study.sources import Pin, pin_of, read_sources
 
 
 def plan_study(raw_config: Any, schema: Path, sources_file: Path, name: str) -> Plan:
     """Check a config and plan everything that follows from it. UserError for mistakes in it."""
     config = complete_config(raw_config, schema, name)
-    sources = Sources.read(sources_file)
-    check_meaning(config, sources, name)
+    pins = _pins(config, sources_file)
+    check_meaning(config, pins, name)
     plan = Plan(config["study"])
-    data = DataPlanner(plan, config, sources)
+    data = DataPlanner(plan, config, pins)
     runs = RunPlanner(plan, config, data)
     results = ResultPlanner(plan, config)
 
@@ -44,6 +44,17 @@ def plan_study(raw_config: Any, schema: Path, sources_file: Path, name: str) -> 
     joined = results.joined_points(list(points.values()))
     plan.views.append(View(f"results/{plan.study}/points.csv", joined, "points.csv"))
     return plan
+
+
+def _pins(config: Mapping[str, Any], sources_file: Path) -> dict[str, Pin]:
+    """What pins each raw file that the config names."""
+    sources = read_sources(sources_file, sources_file.parents[1])
+    datasets = list(config["text"].values())
+    for task in config["tasks"].values():
+        datasets += [task["train"], task["dev"], *task["test"].values()]
+        datasets += task["zero_shot"].values()
+    names = {name for dataset in datasets for name in dataset["raw"]}
+    return {name: pin_of(name, sources, sources_file) for name in sorted(names)}
 
 
 def _sizes_of_family(config: Mapping[str, Any], family: str) -> list[str]:

@@ -1,19 +1,19 @@
 """Mistakes that a schema cannot see: names that do not meet, values that are not in their grid."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from finescale.errors import UserError
 from finescale.study import grid
-from finescale.study.sources import Sources
+from finescale.study.sources import Pin
 
 
-def check_meaning(config: dict[str, Any], sources: Sources, name: str) -> None:
+def check_meaning(config: dict[str, Any], pins: Mapping[str, Pin], name: str) -> None:
     """Raise UserError with one line for each contradiction in a completed config."""
     mistakes = [
         *_pretraining_mistakes(config),
         *_family_mistakes(config),
-        *(line for key in config["tasks"] for line in _task_mistakes(config, key, sources)),
+        *(line for key in config["tasks"] for line in _task_mistakes(config, key, pins)),
     ]
     if mistakes:
         raise UserError(f"{name}:\n" + "\n".join(f"  {line}" for line in mistakes))
@@ -46,7 +46,7 @@ def _family_mistakes(config: dict[str, Any]) -> Iterator[str]:
             yield f"`families.{key}.held_out.llm_model_size`: `{size}` is not in `model_sizes`"
 
 
-def _task_mistakes(config: dict[str, Any], key: str, sources: Sources) -> Iterator[str]:
+def _task_mistakes(config: dict[str, Any], key: str, pins: Mapping[str, Pin]) -> Iterator[str]:
     task, where = config["tasks"][key], f"`tasks.{key}"
     if task["family"] not in config["families"]:
         yield f"{where}.family`: `{task['family']}` is not in `families`"
@@ -61,7 +61,7 @@ def _task_mistakes(config: dict[str, Any], key: str, sources: Sources) -> Iterat
     if grid.base_size(task) not in task["grid"]["llm_model_size"]["values"]:
         yield f"{where}.grid.base_size`: `{grid.base_size(task)}` is not in llm_model_size.values"
     yield from _token_mistakes(config, task, where)
-    yield from _pool_mistakes(task, where, sources)
+    yield from _pool_mistakes(task, where, pins)
 
 
 def _axis_mistakes(where: str, axes: dict[str, Any]) -> Iterator[str]:
@@ -86,8 +86,8 @@ def _token_mistakes(config: dict[str, Any], task: dict[str, Any], where: str) ->
             )
 
 
-def _pool_mistakes(task: dict[str, Any], where: str, sources: Sources) -> Iterator[str]:
-    counts = [sources.raw_file(name).records for name in task["train"]["raw"]]
+def _pool_mistakes(task: dict[str, Any], where: str, pins: Mapping[str, Pin]) -> Iterator[str]:
+    counts = [pins[name].records for name in task["train"]["raw"]]
     if any(count is None for count in counts):
         return  # not known before the raw files are read; the finetune job checks again
     pool = sum(count for count in counts if count is not None)

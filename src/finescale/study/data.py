@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from finescale.study.plan import Plan
-from finescale.study.sources import Sources
+from finescale.study.sources import Pin
 
 STREAM_SEED = 0  # order of the documents in a family's pretraining stream
 
@@ -12,26 +12,29 @@ STREAM_SEED = 0  # order of the documents in a family's pretraining stream
 class DataPlanner:
     """Adds data recipes to a plan; each method returns references."""
 
-    def __init__(self, plan: Plan, config: Mapping[str, Any], sources: Sources) -> None:
+    def __init__(self, plan: Plan, config: Mapping[str, Any], pins: Mapping[str, Pin]) -> None:
         self.plan = plan
         self.config = config
-        self.sources = sources
+        self.pins = pins
 
     def source(self, name: str) -> str:
-        raw = self.sources.raw_file(name)
+        raw = self.pins[name]
         parameters: dict[str, Any] = {"sha256": raw.sha256, "size": raw.size}
         if raw.sha256 is None:
             parameters["name"] = name  # nothing but its name tells an unpinned file from another
         return self.plan.add("source", name, parameters, {})
 
     def corpus(self, label: str, splits: Mapping[str, Mapping[str, Any]]) -> str:
-        """Typed records of one or several splits, which share a format."""
-        (form,) = {dataset["format"] for dataset in splits.values()}
+        """Typed records of one or several splits; the split is the role of its raw files."""
+        parameters = {
+            split: {key: value for key, value in dataset.items() if key != "raw"}
+            for split, dataset in splits.items()
+        }
         inputs = {
             split: [self.source(name) for name in dataset["raw"]]
             for split, dataset in splits.items()
         }
-        return self.plan.add("corpus", label, {"format": form}, inputs)
+        return self.plan.add("corpus", label, {"splits": parameters}, inputs)
 
     def texts(self, family: str) -> list[str]:
         return [
