@@ -22,7 +22,7 @@ from finescale.figures.style import (
     METHOD_TITLES,
     PAGE_WIDTH,
     format_count,
-    format_deviation,
+    format_deviations,
     format_number,
     save,
     write_csv,
@@ -106,7 +106,7 @@ def single_variable_figure(fits: Sequence[TaskFit], points: Sequence[Point], fol
     fit = fits[0]
     row = [
         measured(fit, points, method, "llm_model_size", FINETUNING_DATA.name)
-        for method in _methods([fit], METHODS)
+        for method in _methods([fit], points, METHODS)
     ]
     _draw([row], [[_single_panel(content) for content in row]], "llm_model_size", folder)
 
@@ -123,7 +123,7 @@ def joint_figure(
     contents = [
         [
             measured(fit, points, method, factor, MULTIPLICATIVE.name)
-            for method in _methods(fits, methods)
+            for method in _methods(fits, points, methods)
         ]
         for fit in fits
     ]
@@ -131,9 +131,10 @@ def joint_figure(
     _draw(contents, panels, factor, folder)
 
 
-def _methods(fits: Sequence[TaskFit], methods: Sequence[str]) -> list[str]:
-    """The methods that any of the tasks has, in the paper's order."""
-    present = {law.method for fit in fits for law in fit.laws}
+def _methods(fits: Sequence[TaskFit], points: Sequence[Point], methods: Sequence[str]) -> list[str]:
+    """Those of the methods that any of the tasks was finetuned by."""
+    tasks = {fit.settings.task for fit in fits}
+    present = {point.method for point in points if point.task in tasks}
     return [method for method in methods if method in present]
 
 
@@ -181,8 +182,7 @@ def _panel(content: Measured, predictions, deviations, exponents: str, reason: s
     """Lines of the title: task and method, deviations, exponents."""
     title = [f"{content.settings.title}, {METHOD_TITLES[content.method]}"]
     if predictions:
-        errors = (format_deviation(value) for value in deviations)
-        title += [r"$\Delta_e$ = {},  $\Delta_h$ = {}".format(*errors), exponents]
+        title += [format_deviations(*deviations), exponents]
     values = sorted({content.x(item) for item in (*content.cells, *content.failed)})
     series = tuple(_series(content, x, predictions.get(x)) for x in values)
     return Panel(tuple(title), series, reason)

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from textwrap import fill
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -147,7 +149,7 @@ def spread(wanted: Sequence[float], spacing: float) -> list[float]:
     """Heights near the wanted ones, in the same order, at least `spacing` apart, from 0 up."""
     heights = list(wanted)
     order = sorted(range(len(wanted)), key=lambda index: wanted[index])
-    for below, above in zip(order, order[1:], strict=False):
+    for below, above in pairwise(order):
         heights[above] = max(heights[above], heights[below] + spacing)
     excess = max(0.0, heights[order[-1]] - max(1.0, max(wanted)))
     ceiling = heights[order[-1]] - excess
@@ -161,7 +163,7 @@ def legend(figure: Figure, panels: Iterable[Panel], labels_are: str, note: str =
     """The key to the markers below all panels; only what is drawn is explained."""
     series = [series for panel in panels for series in panel.series]
     dots = [dot for one in series for dot in one.dots]
-    entries = [
+    entries: list[tuple[bool, str, Literal["none", "-"], str]] = [
         (any(not dot.held_out for dot in dots), FITTED_MARKER, "none", "fitted"),
         (any(dot.held_out for dot in dots), HELD_OUT_MARKER, "none", "held out"),
         (any(len(dot.losses) > 1 for dot in dots), "_", "none", "single seeds and their range"),

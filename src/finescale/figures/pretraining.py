@@ -1,6 +1,6 @@
 """Figure 10: the laws of pretraining itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +11,8 @@ from finescale.figures.panels import Dot, Panel, Series, draw_panel, fit_loss_ax
 from finescale.figures.style import (
     FACTOR_TITLES,
     PAGE_WIDTH,
-    format_deviation,
+    format_deviations,
+    format_loss,
     format_number,
     save,
     write_csv,
@@ -49,13 +50,13 @@ def pretraining_figure(families: Sequence[Sequence[PretrainingLaw]], folder: Pat
 
 
 def _panel(law: PretrainingLaw) -> Panel:
-    title = [f"{law.family} LLM, {FACTOR_TITLES[law.factor]}"]
+    title = [f"{law.family}: {FACTOR_TITLES[law.factor]}"]
     predict = None
     if law.fit.ok:
         parameters = law.fit.parameters
-        errors = format_deviation(law.deviation_fitted), format_deviation(law.deviation_held_out)
-        title.append(r"$\Delta_e$ = {},  $\Delta_h$ = {}".format(*errors))
-        title.append(rf"$\alpha$ = {format_number(parameters['alpha'])}")
+        title.append(format_deviations(law.deviation_fitted, law.deviation_held_out))
+        exponent, limit = format_number(parameters["alpha"]), format_loss(parameters["E"])
+        title.append(rf"$\alpha$ = {exponent},  $E$ = {limit}".replace("= <", "< "))
         predict = partial(_over_x, parameters)
     dots = tuple(
         Dot(point.x, (point.log_perplexity,), point.split == "held-out") for point in law.points
@@ -63,7 +64,7 @@ def _panel(law: PretrainingLaw) -> Panel:
     return Panel(tuple(title), (Series("", dots, predict),), law.fit.reason)
 
 
-def _over_x(parameters, x) -> np.ndarray:
+def _over_x(parameters: Mapping[str, float], x: np.ndarray) -> np.ndarray:
     return PRETRAINING.predict(parameters, X=x)
 
 

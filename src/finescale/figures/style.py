@@ -2,7 +2,9 @@
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps, rc_context
@@ -19,7 +21,7 @@ FACTOR_TITLES = {
 LOSS_LABEL = "test log-perplexity\n(nats per target token)"
 PAGE_WIDTH = 7.2  # inches: the text width of a printed page
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 7.5,
     "axes.titlesize": 7.5,
@@ -38,7 +40,7 @@ STYLE = {
 }
 
 
-def styled():
+def styled() -> AbstractContextManager[None]:
     """A context in which matplotlib draws in this style."""
     return rc_context(STYLE)
 
@@ -48,27 +50,39 @@ def sequential(count: int) -> list[str]:
 
     Its palest part is left out, since it would not show as a line or as text on white.
     """
-    return [to_hex(colormaps["viridis"](place)) for place in np.linspace(0, 0.8, max(count, 2))]
+    return [to_hex(colormaps["viridis"](place)) for place in np.linspace(0, 0.77, max(count, 2))]
 
 
 def format_count(value: float) -> str:
-    """A count in at most three digits and a unit: 97344 -> 97.3K, 1e9 -> 1B."""
+    """A count: in full below 10,000 unless it is round, else three digits and a unit (97.3K)."""
+    if value < 1e4 and value % 1000:
+        return f"{value:.10g}"
     for size, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
         if value >= size * 0.9995:
             return f"{value / size:.3g}{unit}"
-    return f"{value:.3g}"
+    return f"{value:.10g}"
 
 
 def format_number(value: float | None) -> str:
-    """Two significant digits, as the paper prints errors; a dash for no number."""
+    """Two significant digits, as the paper prints them; a dash for no number."""
     if value is None:
         return "–"
-    return f"{value:.2g}" if 1e-4 <= abs(value) < 1e4 or value == 0 else f"{value:.1e}"
+    rounded = float(f"{value:.2g}")
+    if 100 <= abs(rounded) < 1e5:
+        return f"{rounded:.0f}"
+    return f"{rounded:#.2g}".rstrip(".").replace("e+0", "e")
 
 
-def format_deviation(value: float | None) -> str:
-    """A mean absolute deviation; one far below any measurement's precision is shown as such."""
+def format_loss(value: float | None) -> str:
+    """Nats: two digits, but nothing finer than 0.0001, which no measurement can tell from 0."""
     return "<0.0001" if value is not None and value < 1e-4 else format_number(value)
+
+
+def format_deviations(fitted: float | None, held_out: float | None) -> str:
+    """Mean absolute deviations on the fitted and the held-out points, for a title."""
+    shown = (format_loss(value) for value in (fitted, held_out))
+    signs = (text if text.startswith("<") else f"= {text}" for text in shown)
+    return r"$\Delta_e$ {},  $\Delta_h$ {}".format(*signs)
 
 
 def save(figure: Figure, folder: Path, stem: str) -> None:

@@ -9,7 +9,7 @@ from finescale.figures.style import (
     FACTOR_TITLES,
     METHOD_TITLES,
     format_count,
-    format_deviation,
+    format_loss,
     format_number,
     save,
     write_csv,
@@ -21,6 +21,10 @@ from finescale.laws.points import FACTORS, METHODS
 from finescale.laws.procedure import Law, TaskFit
 
 DASH = "–"
+ERROR_COLUMNS = (
+    *("task", "factor", "form", "method"),
+    *("mean_absolute_deviation", "status", "reason"),
+)
 
 
 def setup_table(tasks: Sequence[Mapping], folder: Path) -> None:
@@ -101,7 +105,7 @@ def _where(scope: Mapping[str, Sequence[str]]) -> str:
     return "; ".join(parts)
 
 
-def _value(value) -> str:
+def _value(value: str | float) -> str:
     return value if isinstance(value, str) else format_count(value)
 
 
@@ -140,15 +144,15 @@ def coefficient_table(fits: Sequence[TaskFit], folder: Path) -> None:
         shown = [format_number(value) for value in values]
         if not law.fit.ok:
             shown = [NOT_IDENTIFIED, DASH, DASH, DASH]
-        elif "E" in law.fit.at_bound or values[3] < 1e-3:
-            shown[3] = "0"
+        else:
+            shown[3] = format_loss(values[3])
         rows.append((FACTOR_TITLES[factor], fit.settings.title, METHOD_TITLES[method], *shown))
         records.append(
             {"factor": factor, "task": fit.settings.task, "method": method}
             | law.fit.parameters
             | {"status": law.fit.status, "reason": law.fit.reason}
         )
-    header = ("Factor", "Task", "Method", "A", "alpha", "beta", "E")
+    header = ("Factor", "Task", "Method", "A", "α", "β", "E")
     rules = tuple(i for i in range(len(rows) - 1) if rows[i][:2] != rows[i + 1][:2])
     caption = "Parameters of the multiplicative law"
     save(typeset([Block(caption, header, tuple(rows), rules)]), folder, "table")
@@ -169,25 +173,23 @@ def held_out_table(fits: Sequence[TaskFit], folder: Path) -> None:
             if any(laws.values()):
                 rows.append((fit.settings.title, FACTOR_TITLES[factor], *_error_cells(laws)))
                 records += _error_records(fit.settings.task, factor, laws)
-    methods = [METHOD_TITLES[method] for method in METHODS]
-    header = ("Task", "Factor") + tuple(
-        f"{sign}\n{name}" for sign in ("mult.", "add.") for name in (*methods, "Average")
-    )
+    columns = [*(METHOD_TITLES[method] for method in METHODS), "Average"]
+    over = [("Multiplicative", *[""] * 3), ("Additive", *[""] * 3)]
+    names = [
+        f"{above}\n{column}" for row in over for above, column in zip(row, columns, strict=True)
+    ]
+    header = ("\nTask", "\nFactor", *names)
     rules = tuple(i for i in range(len(rows) - 1) if rows[i][0] != rows[i + 1][0])
-    caption = (
-        "Held-out error of the multiplicative (mult.) and the additive (add.) law:"
-        " mean absolute deviation, nats per target token"
-    )
+    caption = "Held-out error: mean absolute deviation, nats per target token"
     save(typeset([Block(caption, header, tuple(rows), rules)]), folder, "table")
-    columns = ("task", "factor", "form", "method", "mean_absolute_deviation", "status", "reason")
-    write_csv(Path(folder) / "table.csv", columns, records)
+    write_csv(Path(folder) / "table.csv", ERROR_COLUMNS, records)
 
 
 def _average(laws: Mapping[tuple[str, str], Law | None], form: str) -> float | None:
     """Over the methods that have the law and an error; None if one of them is not identified."""
     present = [law for (name, _), law in laws.items() if name == form and law]
-    errors = [law.deviation_held_out for law in present]
-    return float(np.mean(errors)) if errors and None not in errors else None
+    errors = [law.deviation_held_out for law in present if law.deviation_held_out is not None]
+    return float(np.mean(errors)) if errors and len(errors) == len(present) else None
 
 
 def _error_cells(laws: Mapping[tuple[str, str], Law | None]) -> list[str]:
@@ -196,9 +198,9 @@ def _error_cells(laws: Mapping[tuple[str, str], Law | None]) -> list[str]:
         for method in METHODS:
             law = laws[form, method]
             identified = law is None or law.fit.ok
-            error = format_deviation(law and law.deviation_held_out)
+            error = format_loss(law.deviation_held_out if law else None)
             cells.append(error if identified else "not\nidentified")
-        cells.append(format_deviation(_average(laws, form)))
+        cells.append(format_loss(_average(laws, form)))
     return cells
 
 

@@ -30,9 +30,9 @@ class Block:
 
 @cache
 def _width(text: str, bold: bool) -> float:
-    """Printed width in points."""
+    """Printed width in points, the space before the first letter included."""
     font = FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")
-    return TextPath((0, 0), text, size=FONT_SIZE, prop=font).get_extents().width if text else 0.0
+    return TextPath((0, 0), text, size=FONT_SIZE, prop=font).get_extents().x1 + 1 if text else 0.0
 
 
 def _lines(cell: str) -> list[str]:
@@ -44,7 +44,7 @@ def typeset(blocks: Sequence[Block]) -> Figure:
     widths = [_column_widths(block) for block in blocks]
     page_width = 2 * MARGIN + max(_total(row) for row in widths)
     page_width = max(page_width, 2 * MARGIN + max(_width(block.caption, True) for block in blocks))
-    height = 2 * MARGIN + sum(_height(block) for block in blocks)
+    height = sum(_height(block) for block in blocks)
     figure = Figure(figsize=(page_width / 72, height / 72))
     pen = _Pen(figure, page_width, height)
     for block, row in zip(blocks, widths, strict=True):
@@ -70,7 +70,7 @@ def _row_height(row: Sequence[str]) -> float:
 
 def _height(block: Block) -> float:
     rows = sum(_row_height(row) for row in (block.header, *block.rows))
-    return rows + 2 * LINE_HEIGHT + 2 * MARGIN
+    return rows + 1.6 * LINE_HEIGHT + 2 * MARGIN
 
 
 class _Pen:

@@ -78,7 +78,7 @@ def _polish(problem: Problem, theta: np.ndarray, delta: float) -> tuple[float, n
     """L-BFGS-B, started again where it stopped until that gains nothing more."""
     value = np.inf
     for _ in range(RESTARTS):
-        result = minimize(
+        result = minimize(  # type: ignore[call-overload]  # the stubs want 1-D shapes
             problem.objective,
             theta,
             args=(delta,),

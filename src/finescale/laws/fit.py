@@ -1,6 +1,6 @@
 """Fit a law form to groups of points, with parameters shared between groups or held."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import compress, product
 
@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from finescale.laws.engine import Problem, minimise
-from finescale.laws.forms import Form
+from finescale.laws.forms import Form, Term
 
 EXPONENT_STARTS = (-0.1, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 EXPONENT_BOUND = 10.0
@@ -27,7 +27,7 @@ class Data:
     loss: np.ndarray
     variables: Mapping[str, np.ndarray]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, values in {"loss": self.loss, **self.variables}.items():
             if not np.all(np.isfinite(values) & (np.asarray(values) > 0)):
                 raise ValueError(f"cannot fit a law: {name} must be finite and positive: {values}")
@@ -131,7 +131,13 @@ class _Layout:
     log A and alpha are otherwise almost perfectly correlated.
     """
 
-    def __init__(self, form: Form, groups: Mapping[str, Data], shared, held: dict[str, float]):
+    def __init__(
+        self,
+        form: Form,
+        groups: Mapping[str, Data],
+        shared: tuple[str, ...],
+        held: dict[str, float],
+    ) -> None:
         self.form, self.groups, self.shared, self.held = form, groups, shared, held
         names = [self.name(group, name) for group in groups for name in form.parameters]
         self.free = [name for name in dict.fromkeys(names) if name not in held]
@@ -179,14 +185,14 @@ class _Layout:
         lower, upper = self._bounds()
         return Problem(features, offsets, self.loss, lower, upper)
 
-    def _columns(self, group: str, data: Data, term):
+    def _columns(self, group: str, data: Data, term: Term) -> Iterator[tuple[str, np.ndarray]]:
         """(parameter, its factor in the term's logarithm) for one term of one group."""
         yield self.name(group, term.coefficient), np.ones(len(data.loss))
         for variable, exponent in term.exponents:
             centre = self._centre(group, term, variable)
             yield self.name(group, exponent), centre - np.log(data.variables[variable])
 
-    def _centre(self, group: str, term, variable: str) -> float:
+    def _centre(self, group: str, term: Term, variable: str) -> float:
         coefficient = self.name(group, term.coefficient)
         if coefficient in self.held or coefficient in self.shared:
             return 0.0  # such a coefficient is not this group's to shift
@@ -235,7 +241,7 @@ class _Layout:
                 values[name] = float(np.exp(free[name] + self._shift(group, term, values)))
         return {name: float(value) for name, value in values.items()}
 
-    def _shift(self, group: str, term, values: Mapping[str, float]) -> float:
+    def _shift(self, group: str, term: Term, values: Mapping[str, float]) -> float:
         return sum(
             values[self.name(group, exponent)] * self._centre(group, term, variable)
             for variable, exponent in term.exponents

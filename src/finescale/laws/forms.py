@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,15 @@ class Form:
         """Names of all parameters: coefficients, then exponents."""
         return (*self.coefficients, *self.exponents)
 
-    def predict(self, parameters: Mapping[str, float], **variables) -> np.ndarray:
+    def predict(self, parameters: Mapping[str, float], **variables: ArrayLike) -> np.ndarray:
         """The loss the law gives at `X=..., D=...` (numbers or arrays that broadcast)."""
-        total = 0.0
+        total = np.zeros(())
         for term in self.terms:
-            value = parameters[term.coefficient]
+            value = np.asarray(parameters[term.coefficient])
             for variable, exponent in term.exponents:
                 value = value * np.asarray(variables[variable], float) ** -parameters[exponent]
             total = total + value
-        return np.asarray(total)
+        return total
 
 
 FINETUNING_DATA = Form("single", (Term("A", (("D", "beta"),)), Term("E")))

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from finescale.errors import UserError
 
 METHODS = ("fmt", "prompt", "lora")  # the order of the paper's panels
 FACTORS = ("llm_model_size", "pretraining_tokens", "pet_parameter_size")
+ALL_DIMENSIONS = (*FACTORS, "finetuning_examples")
 SPLITS = ("fit", "held-out")
 STATUSES = ("ok", "diverged", "base diverged")
 # fit.model_size_as -> the column that is X for the model-size factor
@@ -68,7 +70,7 @@ def read_points(path: Path) -> list[Point]:
 
 
 def _point(row: Mapping[str, str], where: str) -> Point:
-    values = {name: _parse(row[name], name, where) for name in COLUMNS}
+    values: dict[str, Any] = {name: _parse(row[name], name, where) for name in COLUMNS}
     allowed = {"method": METHODS, "split": SPLITS, "status": STATUSES}
     for name, choices in allowed.items():
         if values[name] not in choices:
@@ -82,7 +84,7 @@ def _point(row: Mapping[str, str], where: str) -> Point:
     return Point(**values)
 
 
-def _parse(text: str, name: str, where: str):
+def _parse(text: str, name: str, where: str) -> str | float | int | None:
     kind = _TYPES[name]
     if kind is str:
         return text
@@ -108,7 +110,7 @@ class Base:
     pretraining_tokens: int
     pet_parameter_size: Mapping[str, int]  # by PET method
 
-    def coordinate(self, factor: str, method: str):
+    def coordinate(self, factor: str, method: str) -> int | None:
         """The base value of a factor; None for the PET size of full-model tuning."""
         value = getattr(self, factor)
         return value.get(method) if isinstance(value, Mapping) else value
@@ -132,9 +134,6 @@ class HeldOut:
         if isinstance(value, Mapping):
             value = value.get(point.method)
         return value is not None and coordinate(point, dimension) == value
-
-
-ALL_DIMENSIONS = (*FACTORS, "finetuning_examples")
 
 
 def coordinate(point: "Point | Cell", dimension: str) -> int | None:
@@ -184,14 +183,20 @@ def cells(points: Iterable[Point]) -> list[Cell]:
     """Gather the ok runs of one task over their seeds, sorted by coordinates."""
     groups: dict[tuple, list[float]] = {}
     for point in points:
-        if point.status == "ok":
+        if point.status == "ok" and point.test_log_perplexity is not None:
             key = tuple(getattr(point, name) for name in _CELL_COLUMNS)
             groups.setdefault(key, []).append(point.test_log_perplexity)
     in_order = sorted(groups, key=lambda key: [(value is not None, value) for value in key])
-    return [Cell(*key, losses=tuple(sorted(groups[key]))) for key in in_order]
+    return [
+        Cell(**dict(zip(_CELL_COLUMNS, key, strict=True)), losses=tuple(sorted(groups[key])))
+        for key in in_order
+    ]
 
 
-def on_factor(items: Iterable, factor: str, base: Base) -> list:
+Measured = TypeVar("Measured", Point, Cell)
+
+
+def on_factor(items: Iterable[Measured], factor: str, base: Base) -> list[Measured]:
     """The points or cells where every factor but this one is at its base value."""
     others = [other for other in FACTORS if other != factor]
     return [

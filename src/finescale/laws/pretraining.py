@@ -64,7 +64,10 @@ class BaseModel:
             "total": self.result.get("model_parameters"),
             "non_embedding": self.result.get("non_embedding_parameters"),
         }
-        return float(counts[model_size_as])
+        size = counts[model_size_as]
+        if size is None:
+            raise ValueError(f"no {model_size_as} parameter count for model size {self.size}")
+        return float(size)
 
 
 def fit_pretraining(models: Sequence[BaseModel], parameters: Mapping) -> list[PretrainingLaw]:
@@ -89,7 +92,9 @@ def fit_pretraining(models: Sequence[BaseModel], parameters: Mapping) -> list[Pr
     return [_law(factor, *found, parameters) for factor, found in laws.items()]
 
 
-def _size_points(models, model_size_as: str, held_out: int | None) -> list[PretrainingPoint]:
+def _size_points(
+    models: Sequence[BaseModel], model_size_as: str, held_out: int | None
+) -> list[PretrainingPoint]:
     return [
         PretrainingPoint(
             model.x(model_size_as),
@@ -101,7 +106,9 @@ def _size_points(models, model_size_as: str, held_out: int | None) -> list[Pretr
     ]
 
 
-def _token_points(models, held_out: int | None) -> tuple[list[PretrainingPoint], int]:
+def _token_points(
+    models: Sequence[BaseModel], held_out: int | None
+) -> tuple[list[PretrainingPoint], int]:
     """The logged checkpoints of the longest run, and 1 if it diverged, else 0."""
     run = max(models, key=lambda model: model.pretraining_tokens)
     if not run.ok:
@@ -116,7 +123,9 @@ def _token_points(models, held_out: int | None) -> tuple[list[PretrainingPoint],
     ], 0
 
 
-def _law(factor: str, points: list, diverged: int, parameters: Mapping) -> PretrainingLaw:
+def _law(
+    factor: str, points: list[PretrainingPoint], diverged: int, parameters: Mapping
+) -> PretrainingLaw:
     fitted = [point for point in points if point.split == "fit"]
     held_out = [point for point in points if point.split == "held-out"]
     data = {"": _data(fitted)} if fitted else {}

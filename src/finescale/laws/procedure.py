@@ -186,7 +186,15 @@ def _data(row: list[Cell], factor: str, settings: Settings) -> Data:
     return Data(np.array([cell.loss for cell in row]), variables)
 
 
-def _law(form, factor, fit, fitted, held_out, settings, single_row=None) -> Law:
+def _law(
+    form: Form,
+    factor: str,
+    fit: Fit,
+    fitted: list[Cell],
+    held_out: list[Cell],
+    settings: Settings,
+    single_row: list[Cell] | None = None,
+) -> Law:
     """A law with its deviations; `single_row` are the cells of a single-variable law."""
     first = single_row[0] if single_row else None
     return Law(
@@ -201,7 +209,9 @@ def _law(form, factor, fit, fitted, held_out, settings, single_row=None) -> Law:
     )
 
 
-def _deviation(form, fit, row, factor, settings) -> float | None:
+def _deviation(
+    form: Form, fit: Fit, row: list[Cell], factor: str, settings: Settings
+) -> float | None:
     """Mean absolute difference of law and measured means."""
     if not row or not fit.ok:
         return None
