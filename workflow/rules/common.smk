@@ -1,5 +1,6 @@
 import shlex
 import sys
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -52,13 +53,27 @@ def inputs_of(stage):
 
     def inputs(wildcards):
         reference = planned(stage, wildcards.digest).reference
-        if Path(manifest(reference)).exists():
+        if is_complete(reference):
             return []
-        earlier = [plan.after[reference]] if reference in plan.after else []
-        needed = [*plan.recipes[reference].input_references(), *earlier]
-        return ancient([manifest(item) for item in needed])
+        return ancient(
+            [manifest(item) for item in first_missing(plan.needed(reference))]
+        )
 
     return inputs
+
+
+@cache
+def is_complete(reference):
+    """Whether an artifact was there when this Snakemake process parsed the workflow."""
+    return Path(manifest(reference)).exists()
+
+
+def first_missing(references):
+    """Of the artifacts that a job needs, the missing ones, less those that another of them needs
+    anyway: every edge costs time in the DAG of a large study."""
+    missing = [item for item in references if not is_complete(item)]
+    implied = {further for item in missing for further in plan.needed(item)}
+    return [item for item in missing if item not in implied]
 
 
 def label_of(stage):
@@ -66,10 +81,6 @@ def label_of(stage):
         return plan.labels[planned(stage, wildcards.digest).reference]
 
     return label
-
-
-def recipe_file(wildcards):
-    return f"results/recipes/{wildcards.digest}.json"
 
 
 def write_recipes():
@@ -98,7 +109,7 @@ def view_input(pattern):
             # As --forcerun would: the view may be younger than the artifact it should show (the
             # config went from A to B and back), so Snakemake's mtimes cannot tell.
             workflow.dag.forcefiles.add(path)
-        return [] if Path(artifact).exists() else ancient(artifact)
+        return [] if is_complete(shown(path)) else ancient(artifact)
 
     return inputs
 

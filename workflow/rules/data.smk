@@ -7,12 +7,11 @@ rule source:
         "results/logs/source/{digest}.log",
     localrule: True
     params:
-        recipe=recipe_file,
         label=label_of("source"),
     message:
         "source: {params.label}"
     shell:
-        "{PYTHON} {ROOT}/workflow/scripts/source.py {params.recipe} &> {log}"
+        "{PYTHON} {ROOT}/workflow/scripts/source.py results/recipes/{wildcards.digest}.json &> {log}"
 
 
 rule corpus:
@@ -23,12 +22,11 @@ rule corpus:
     log:
         "results/logs/corpus/{digest}.log",
     params:
-        recipe=recipe_file,
         label=label_of("corpus"),
     message:
         "corpus: {params.label}"
     shell:
-        "{PYTHON} {ROOT}/workflow/scripts/corpus.py {params.recipe} &> {log}"
+        "{PYTHON} {ROOT}/workflow/scripts/corpus.py results/recipes/{wildcards.digest}.json &> {log}"
 
 
 rule tokenizer:
@@ -39,12 +37,11 @@ rule tokenizer:
     log:
         "results/logs/tokenizer/{digest}.log",
     params:
-        recipe=recipe_file,
         label=label_of("tokenizer"),
     message:
         "tokenizer: {params.label}"
     shell:
-        "{PYTHON} {ROOT}/workflow/scripts/tokenizer.py {params.recipe} &> {log}"
+        "{PYTHON} {ROOT}/workflow/scripts/tokenizer.py results/recipes/{wildcards.digest}.json &> {log}"
 
 
 rule tokens:
@@ -55,9 +52,8 @@ rule tokens:
     log:
         "results/logs/tokens/{digest}.log",
     params:
-        recipe=recipe_file,
         label=label_of("tokens"),
     message:
         "tokens: {params.label}"
     shell:
-        "{PYTHON} {ROOT}/workflow/scripts/tokens.py {params.recipe} &> {log}"
+        "{PYTHON} {ROOT}/workflow/scripts/tokens.py results/recipes/{wildcards.digest}.json &> {log}"

@@ -7,12 +7,11 @@ rule points:
         "results/logs/points/{digest}.log",
     localrule: True
     params:
-        recipe=recipe_file,
         label=label_of("points"),
     message:
         "points: {params.label}"
     shell:
-        "{PYTHON} {ROOT}/workflow/scripts/points.py {params.recipe} &> {log}"
+        "{PYTHON} {ROOT}/workflow/scripts/points.py results/recipes/{wildcards.digest}.json &> {log}"
 
 
 rule joined_points:
@@ -24,12 +23,11 @@ rule joined_points:
         "results/logs/joined_points/{digest}.log",
     localrule: True
     params:
-        recipe=recipe_file,
         label=label_of("joined_points"),
     message:
         "points of all tasks: {params.label}"
     shell:
-        "{PYTHON} {ROOT}/workflow/scripts/joined_points.py {params.recipe} &> {log}"
+        "{PYTHON} {ROOT}/workflow/scripts/joined_points.py results/recipes/{wildcards.digest}.json &> {log}"
 
 
 rule fit:
@@ -41,12 +39,11 @@ rule fit:
         "results/logs/fit/{digest}.log",
     localrule: True
     params:
-        recipe=recipe_file,
         label=label_of("fit"),
     message:
         "fit: {params.label}"
     shell:
-        "{PYTHON} {ROOT}/workflow/scripts/fit.py {params.recipe} &> {log}"
+        "{PYTHON} {ROOT}/workflow/scripts/fit.py results/recipes/{wildcards.digest}.json &> {log}"
 
 
 rule pretraining_law:
@@ -58,9 +55,8 @@ rule pretraining_law:
         "results/logs/pretraining_law/{digest}.log",
     localrule: True
     params:
-        recipe=recipe_file,
         label=label_of("pretraining_law"),
     message:
         "pretraining law: {params.label}"
     shell:
-        "{PYTHON} {ROOT}/workflow/scripts/pretraining_law.py {params.recipe} &> {log}"
+        "{PYTHON} {ROOT}/workflow/scripts/pretraining_law.py results/recipes/{wildcards.digest}.json &> {log}"

@@ -6,12 +6,11 @@ rule pretrain:
     log:
         "results/logs/pretrain/{digest}.log",
     params:
-        recipe=recipe_file,
         label=label_of("pretrain"),
     message:
         "pretrain: {params.label}"
     shell:
-        "{PYTHON} {ROOT}/workflow/scripts/pretrain.py {params.recipe} &> {log}"
+        "{PYTHON} {ROOT}/workflow/scripts/pretrain.py results/recipes/{wildcards.digest}.json &> {log}"
 
 
 rule finetune:
@@ -22,9 +21,8 @@ rule finetune:
     log:
         "results/logs/finetune/{digest}.log",
     params:
-        recipe=recipe_file,
         label=label_of("finetune"),
     message:
         "finetune: {params.label}"
     shell:
-        "{PYTHON} {ROOT}/workflow/scripts/finetune.py {params.recipe} &> {log}"
+        "{PYTHON} {ROOT}/workflow/scripts/finetune.py results/recipes/{wildcards.digest}.json &> {log}"

@@ -7,12 +7,11 @@ rule figure:
         "results/logs/figure/{digest}.log",
     localrule: True
     params:
-        recipe=recipe_file,
         label=label_of("figure"),
     message:
         "figure: {params.label}"
     shell:
-        "{PYTHON} {ROOT}/workflow/scripts/figure.py {params.recipe} &> {log}"
+        "{PYTHON} {ROOT}/workflow/scripts/figure.py results/recipes/{wildcards.digest}.json &> {log}"
 
 
 rule table:
@@ -24,12 +23,11 @@ rule table:
         "results/logs/table/{digest}.log",
     localrule: True
     params:
-        recipe=recipe_file,
         label=label_of("table"),
     message:
         "table: {params.label}"
     shell:
-        "{PYTHON} {ROOT}/workflow/scripts/table.py {params.recipe} &> {log}"
+        "{PYTHON} {ROOT}/workflow/scripts/table.py results/recipes/{wildcards.digest}.json &> {log}"
 
 
 rule figure_view:

@@ -15,13 +15,14 @@ def make(job: Job) -> None:
     from finescale.training import Data, Vocabulary, finetune
 
     parameters, base, tokens = job.parameters, job.input("base"), job.input("train")
+    tests = job.input("test")
     train = examples(tokens, "train")
     size, seed, task = (parameters[name] for name in ("finetuning_examples", "seed", "task"))
     data = Data(
         train=train,
         subset=subset(train.languages, size, seed, task),
         dev=examples(tokens, "dev"),
-        tests=[examples(test, "test") for test in job.inputs("test")],
+        tests=[examples(tests, split) for split in tests.recipe.parameters["splits"]],
     )
     for name in ("result.json", "model/config.json", "model/model.safetensors"):
         if (base.folder / name).exists():  # a diverged base model has no weights

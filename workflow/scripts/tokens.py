@@ -1,6 +1,8 @@
 """Encode records: the pretraining stream of a family, or the examples of a task."""
 
-from finescale.store import Job, run_job
+from pathlib import Path
+
+from finescale.store import Artifact, Job, run_job
 
 
 def make(job: Job) -> None:
@@ -14,9 +16,14 @@ def make(job: Job) -> None:
         texts = dict(zip(parameters.pop("languages"), files, strict=True))
         encode_documents(texts, tokenizer, **parameters, out=job.out)
     else:
-        corpus = job.input("examples")
-        splits = {split: corpus.file(f"{split}.jsonl") for split in corpus.recipe.inputs}
+        corpora = zip(parameters.pop("splits"), job.inputs("examples"), strict=True)
+        splits = {split: records(corpus, split) for split, corpus in corpora}
         encode_examples(splits, tokenizer, ExampleFormat(**parameters), job.out)
+
+
+def records(corpus: Artifact, split: str) -> Path:
+    """The records of train or dev, or of a test set, which the task calls by another name."""
+    return corpus.file(f"{split if split in corpus.recipe.inputs else 'test'}.jsonl")
 
 
 if __name__ == "__main__":

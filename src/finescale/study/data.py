@@ -62,14 +62,14 @@ class DataPlanner:
         """Train and dev examples of a task, encoded."""
         task = self.config["tasks"][name]
         corpus = self.corpus(f"{name} train+dev", {"train": task["train"], "dev": task["dev"]})
-        return self._encoded(name, f"{name} train+dev", corpus)
+        return self._encoded(name, "train+dev", {"train": corpus, "dev": corpus})
 
-    def test_sets(self, name: str) -> list[str]:
-        """The test sets of a task, each encoded as an artifact of its own."""
-        return [
-            self._encoded(name, f"{name} test {key}", self.test_corpus(name, "test", key))
-            for key in self.config["tasks"][name]["test"]
-        ]
+    def test_examples(self, name: str) -> str:
+        """All test sets of a task, encoded."""
+        sets = self.config["tasks"][name]["test"]
+        return self._encoded(
+            name, "test sets", {key: self.test_corpus(name, "test", key) for key in sets}
+        )
 
     def zero_shot_sets(self, name: str) -> list[str]:
         return [
@@ -81,11 +81,13 @@ class DataPlanner:
         dataset = self.config["tasks"][name][kind][key]
         return self.corpus(f"{name} {kind.replace('_', '-')} {key}", {"test": dataset})
 
-    def _encoded(self, name: str, label: str, corpus: str) -> str:
+    def _encoded(self, name: str, what: str, splits: Mapping[str, str]) -> str:
+        """Token arrays of several splits, each from its corpus."""
         task = self.config["tasks"][name]
         parameters = {
             "kind": "examples",
+            "splits": list(splits),
             **{key: task[key] for key in ("template", "max_source_tokens", "max_target_tokens")},
         }
-        inputs = {"tokenizer": [self.tokenizer(task["family"])], "examples": [corpus]}
-        return self.plan.add("tokens", label, parameters, inputs)
+        inputs = {"tokenizer": [self.tokenizer(task["family"])], "examples": splits.values()}
+        return self.plan.add("tokens", f"{name} {what}", parameters, inputs)

@@ -52,6 +52,11 @@ class Plan:
         self.labels.setdefault(reference, label)
         return reference
 
+    def needed(self, reference: str) -> list[str]:
+        """What must be complete before an artifact is made: its inputs, and what it goes on from."""
+        earlier = [self.after[reference]] if reference in self.after else []
+        return [*self.recipes[reference].input_references(), *earlier]
+
     def by_path(self, stage: str, digest: str) -> Recipe:
         """The recipe of `results/store/<stage>/<digest>/`. KeyError when it is not planned."""
         return self._by_path[stage, digest]

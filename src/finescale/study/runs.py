@@ -58,7 +58,7 @@ class RunPlanner:
         shared = {
             "tokenizer": [self.data.tokenizer(task["family"])],
             "train": [self.data.training_examples(name)],
-            "test": self.data.test_sets(name),
+            "test": [self.data.test_examples(name)],
         }
         return {
             cell: self._finetuning(name, cell, shared) for cell in grid.cells(self.config, task)
