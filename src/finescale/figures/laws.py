@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from finescale.figures.panels import (
+    Curve,
     Dot,
     Panel,
     Series,
@@ -27,7 +28,7 @@ from finescale.figures.style import (
     save,
     write_csv,
 )
-from finescale.laws.forms import FINETUNING_DATA, MULTIPLICATIVE
+from finescale.laws.forms import FINETUNING_DATA, MULTIPLICATIVE, Form
 from finescale.laws.points import (
     ALL_DIMENSIONS,
     METHODS,
@@ -69,17 +70,13 @@ class Measured:
         """X of a cell; of a failed run too, whose parameters may not be known."""
         if isinstance(item, Cell):
             return item.x(self.factor, self.settings.model_size_as)
-        twins = (cell for cell in self.cells if self.place(cell) == self.place(item))
-        twin = next(twins, None)
-        return self.x(twin) if twin else float(self.place(item))
+        place = coordinate(item, self.factor)
+        twins = [cell for cell in self.cells if coordinate(cell, self.factor) == place]
+        return self.x(twins[0]) if twins else float(place or 0)
 
-    def place(self, item: Cell | Point) -> int:
-        """The coordinate on the factor, model size in nominal parameters."""
-        return coordinate(item, self.factor)
-
-    def held_out(self, item: Cell | Point) -> bool:
+    def held_out(self, cell: Cell) -> bool:
         """Whether this panel's laws were fitted without it."""
-        return self.settings.held_out.excludes(item, self.dimensions)
+        return self.settings.held_out.excludes(cell, self.dimensions)
 
 
 def measured(
@@ -139,7 +136,7 @@ def _methods(fits: Sequence[TaskFit], points: Sequence[Point], methods: Sequence
 
 
 def _single_panel(content: Measured) -> Panel:
-    fitted = {law.x: law for law in content.laws if law.fit.ok}
+    fitted = {law.x: law for law in content.laws if law.fit.ok and law.x is not None}
     predictions = {
         x: partial(_over_examples, FINETUNING_DATA, law.fit.parameters, x)
         for x, law in fitted.items()
@@ -147,19 +144,19 @@ def _single_panel(content: Measured) -> Panel:
     betas = [law.fit.parameters["beta"] for law in fitted.values()]
     exponent = rf"$\beta$ = {_range(betas)}" if betas else ""
     lost = [law for law in content.laws if not law.fit.ok]
-    reason = "; ".join(f"{format_count(law.x)}: {law.fit.reason}" for law in lost)
-    deviations = [
-        _mean([getattr(law, name) for law in fitted.values()])
-        for name in ("deviation_fitted", "deviation_held_out")
-    ]
+    reason = "; ".join(f"{format_count(law.x or 0)}: {law.fit.reason}" for law in lost)
+    deviations = (
+        _mean([law.deviation_fitted for law in fitted.values()]),
+        _mean([law.deviation_held_out for law in fitted.values()]),
+    )
     return _panel(content, predictions, deviations, exponent, reason)
 
 
 def _joint_panel(content: Measured) -> Panel:
     if not content.laws:
-        return _panel(content, {}, [None, None], "", "no points on this factor")
+        return _panel(content, {}, (None, None), "", "no points on this factor")
     (law,) = content.laws
-    deviations = [law.deviation_fitted, law.deviation_held_out]
+    deviations = law.deviation_fitted, law.deviation_held_out
     if not law.fit.ok:
         return _panel(content, {}, deviations, "", law.fit.reason)
     parameters = law.fit.parameters
@@ -174,21 +171,30 @@ def _joint_panel(content: Measured) -> Panel:
     return _panel(content, predictions, deviations, exponents, "")
 
 
-def _over_examples(form, parameters: Mapping[str, float], x: float, examples) -> np.ndarray:
+def _over_examples(
+    form: Form, parameters: Mapping[str, float], x: float, examples: np.ndarray
+) -> np.ndarray:
     return form.predict(parameters, X=x, D=examples)
 
 
-def _panel(content: Measured, predictions, deviations, exponents: str, reason: str) -> Panel:
+def _panel(
+    content: Measured,
+    predictions: Mapping[float, Curve],
+    deviations: tuple[float | None, float | None],
+    exponents: str,
+    reason: str,
+) -> Panel:
     """Lines of the title: task and method, deviations, exponents."""
     title = [f"{content.settings.title}, {METHOD_TITLES[content.method]}"]
     if predictions:
         title += [format_deviations(*deviations), exponents]
-    values = sorted({content.x(item) for item in (*content.cells, *content.failed)})
+    items: list[Cell | Point] = [*content.cells, *content.failed]
+    values = sorted({content.x(item) for item in items})
     series = tuple(_series(content, x, predictions.get(x)) for x in values)
     return Panel(tuple(title), series, reason)
 
 
-def _series(content: Measured, x: float, law) -> Series:
+def _series(content: Measured, x: float, law: Curve | None) -> Series:
     dots = tuple(
         Dot(cell.finetuning_examples, cell.losses, content.held_out(cell))
         for cell in content.cells

@@ -21,6 +21,9 @@ MOST_TICKS = 5  # values of the horizontal axis that are named one by one
 LAW_ROOM = 0.5  # of the dots' range: how far beyond them the loss axis follows a law
 
 
+Curve = Callable[[np.ndarray], np.ndarray]  # loss over the horizontal axis
+
+
 @dataclass(frozen=True)
 class Dot:
     """A mean over seeds: where, the single losses, and whether it is held out."""
@@ -41,7 +44,7 @@ class Series:
 
     label: str
     dots: tuple[Dot, ...]
-    law: Callable[[np.ndarray], np.ndarray] | None = None
+    law: Curve | None = None
     diverged: tuple[float, ...] = ()
 
 
