@@ -7,6 +7,8 @@ sees the padding after it, and without a mask attention takes its fast path.
 
 import json
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -148,6 +150,14 @@ _ADAPTERS = {"lora": _lora, "prompt": _prompt}
 METHODS = ("fmt", *_ADAPTERS)
 
 
+@contextmanager
+def _renamed_attribute_allowed() -> Iterator[None]:
+    """peft asks transformers for an attribute by its former name, which warns."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing")
+        yield
+
+
 def attach(
     decoder: GemmaForCausalLM,
     method: str,
@@ -166,8 +176,7 @@ def attach(
         return FullTuning(decoder)
     if content_ids is None:
         content_ids = np.arange(decoder.config.vocab_size)
-    with warnings.catch_warnings():  # peft asks transformers for an attribute that was renamed
-        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing")
+    with _renamed_attribute_allowed():
         tuned = _ADAPTERS[method](decoder, pet_parameter_size, content_ids, seed)
     tuned.config.base_model_name_or_path = base_name
     return tuned
@@ -177,7 +186,8 @@ def load_tuned(method: str, folder: Path, base: Path) -> TunedModel:
     """Read what `TunedModel.save` wrote to `folder`; `base` is the folder of the base model."""
     if method == "fmt":
         return FullTuning(load_decoder(folder))
-    model = PeftModel.from_pretrained(load_decoder(base), str(folder))
+    with _renamed_attribute_allowed():
+        model = PeftModel.from_pretrained(load_decoder(base), str(folder))
     return {"lora": LoraTuning, "prompt": PromptTuning}[method](model)
 
 

@@ -2,7 +2,8 @@
 
 from finescale.training.evaluation import Likelihood, evaluation_batches, likelihood
 from finescale.training.finetune import Data, finetune
-from finescale.training.pretrain import STATE_FILE, Streams, pretrain
+from finescale.training.pretrain import Streams, pretrain
+from finescale.training.state import STATE_FILE
 from finescale.training.vocabulary import Vocabulary
 
 __all__ = [

@@ -8,6 +8,7 @@ matrices too. Every operation here is out of place or elementwise, so it also ho
 """
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,30 +32,30 @@ class Adafactor(torch.optim.Optimizer):
     """
 
     def __init__(self, parameters: Iterable[Tensor], lr: float, parameter_scaling: bool):
-        super().__init__(parameters, {"lr": lr, "parameter_scaling": parameter_scaling})
+        super().__init__(parameters, {"lr": lr, "parameter_scaling": parameter_scaling, "step": 0})
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
-        """One update of every parameter that has a gradient."""
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """One update of every parameter that has a gradient; returns the closure's loss."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
+            group["step"] += 1
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    self._update(parameter, group["lr"], group["parameter_scaling"])
+                    _update(parameter, parameter.grad, self.state[parameter], group)
         return loss
 
-    def _update(self, parameter: Tensor, rate: float, scaling: bool) -> None:
-        state = self.state[parameter]
-        gradient = parameter.grad.float()
-        state["step"] = step = state.get("step", 0) + 1
-        update = gradient * _inverse_root(state, gradient.square(), 1 - step**-DECAY)
-        factor = -rate / (root_mean_square(update) / CLIP).clamp(min=1.0)
-        if scaling:
-            factor = factor * root_mean_square(parameter).clamp(min=EPSILON_PARAMETER)
-        parameter.add_(update * factor)
+
+def _update(parameter: Tensor, gradient: Tensor, state: dict, group: dict[str, Any]) -> None:
+    decay = 1 - group["step"] ** -DECAY
+    update = gradient * _inverse_root(state, gradient.square(), decay)
+    factor = -group["lr"] / (root_mean_square(update) / CLIP).clamp(min=1.0)
+    if group["parameter_scaling"]:
+        factor = factor * root_mean_square(parameter).clamp(min=EPSILON_PARAMETER)
+    parameter.add_(update * factor)
 
 
 def _inverse_root(state: dict, squared: Tensor, decay: float) -> Tensor:

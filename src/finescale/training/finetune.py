@@ -15,7 +15,7 @@ from finescale.training.module import Plan, Run, make_deterministic, train
 from finescale.training.objective import evenly_spaced
 from finescale.training.results import read_json, write_json
 from finescale.training.schedule import Schedule, geometric_steps, regular_steps
-from finescale.training.state import State, restore_weights
+from finescale.training.state import STATE_FILE, State, restore_weights
 from finescale.training.vocabulary import Vocabulary
 
 COSINE_ENDS_AT = 0.1  # of the learning rate
@@ -70,7 +70,7 @@ def finetune(
         return likelihood(model, dev, parameters["precision"]).log_perplexity
 
     plan = _plan(parameters, batches.steps_per_epoch)
-    run = Run(model, plan, evaluate, resume / "training_state.pt", checkpoint_every_seconds)
+    run = Run(model, plan, evaluate, resume / STATE_FILE, checkpoint_every_seconds)
     state = train(run, batches)
     status = "ok" if state.diverged is None else "diverged"
     result = _result(base_result, status, state.diverged, state)

@@ -58,8 +58,8 @@ def collate(rows: Sequence[Row], pad: int) -> Batch:
 
 def finetuning_row(source: np.ndarray, target: np.ndarray, vocabulary: Vocabulary) -> Row:
     """<bos> source <sep> target, with the loss on the target."""
-    parts = [[vocabulary.bos], source, [vocabulary.sep], target]
-    return Row(np.concatenate(parts).astype(np.int64), len(source) + 2)
+    ids = np.concatenate(([vocabulary.bos], source, [vocabulary.sep], target)).astype(np.int64)
+    return Row(ids, len(source) + 2)
 
 
 class Loader:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from finescale.errors import UserError
 from finescale.training.vocabulary import Vocabulary
 
 SEQUENTIAL = "[S2S]"  # UL2's mode token of causal and prefix rows
@@ -83,17 +84,20 @@ class Objective:
 
     def _check(self, context: int) -> None:
         if abs(sum(self.shares) - 1) > 1e-9:
-            raise ValueError(f"objective: the shares {self.shares} do not add up to 1")
+            raise UserError(f"pretraining.objective: the shares {self.shares} do not add up to 1")
         if not self.chunks:
-            raise ValueError(f"{len(self.stream)} tokens do not fill one row of {context}")
+            raise UserError(
+                f"{len(self.stream)} training tokens do not fill one row of {context}: "
+                "lower `context` or add text"
+            )
         needed = max((s.counts(s.raw_length(self.room))[1] for s in self.spans), default=0)
         if needed > len(self.vocabulary.sentinels):
-            raise ValueError(
+            raise UserError(
                 f"span corruption of {context} tokens needs {needed} sentinels; "
-                f"the tokenizer has {len(self.vocabulary.sentinels)}"
+                f"the tokenizer has {len(self.vocabulary.sentinels)}: raise its `sentinels`"
             )
         if self.modes and set(self.modes) - set(self.vocabulary.mode_tokens):
-            raise ValueError(f"the tokenizer has no mode tokens {sorted(set(self.modes))}")
+            raise UserError(f"the tokenizer has no mode tokens {sorted(set(self.modes))}")
 
     def row(self, index: int) -> Row:
         """Row `index` of the training stream."""

@@ -14,10 +14,8 @@ from finescale.training.module import Plan, Run, make_deterministic, train
 from finescale.training.objective import Objective
 from finescale.training.results import write_json
 from finescale.training.schedule import Schedule, even_steps
-from finescale.training.state import State
+from finescale.training.state import STATE_FILE, State
 from finescale.training.vocabulary import Vocabulary
-
-STATE_FILE = "training_state.pt"
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ def pretrain(
     """Train a base model and write it to `out`; returns what result.json holds.
 
     `parameters` are the recipe's. `resume` keeps the state of an unfinished run. `predecessor`
-    is the training_state.pt of a run that differs in `tokens` alone and has fewer: going on from
+    is the STATE_FILE of a run that differs in `tokens` alone and has fewer: going on from
     it gives the same bytes as starting afresh.
     """
     make_deterministic()

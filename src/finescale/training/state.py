@@ -3,13 +3,18 @@
 The same file resumes an interrupted run and continues a finished shorter one.
 """
 
+import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
+
+STATE_FILE = "training_state.safetensors"
 
 
 @dataclass
@@ -60,30 +65,40 @@ def save_state(
     parameters: dict[str, nn.Parameter],
     optimizer: torch.optim.Optimizer,
 ) -> None:
-    """Write everything at once: a kill leaves the old file or the new one."""
-    content = {
-        "state": _fields(state),
-        "weights": {name: parameter.detach() for name, parameter in parameters.items()},
-        "optimizer": optimizer.state_dict(),
-    }
+    """Write everything at once: a kill leaves the old file or the new one.
+
+    A safetensors file, because equal states must give equal bytes, which pickles do not.
+    """
+    packed = optimizer.state_dict()
+    tensors = {f"weights/{name}": parameter.detach() for name, parameter in parameters.items()}
+    for index, moments in packed["state"].items():
+        tensors |= {f"optimizer/{index}/{name}": moment for name, moment in moments.items()}
+    progress = {**vars(state), "best": None}
+    if state.best is not None:
+        progress["best"] = [state.best.step, state.best.log_perplexity]
+        tensors |= {f"best/{name}": weight for name, weight in state.best.weights.items()}
+    text = json.dumps({"state": progress, "groups": packed["param_groups"]})
     scratch = path.with_suffix(".part")
-    with open(scratch, "wb") as file:
-        torch.save(content, file)
-        file.flush()
+    save_file(tensors, scratch, metadata={"progress": text})
+    with open(scratch, "rb") as file:
         os.fsync(file.fileno())
     os.replace(scratch, path)
 
 
-def _fields(state: State) -> dict[str, Any]:
-    fields = vars(state).copy()
-    fields["best"] = None if state.best is None else vars(state.best)
-    return fields
-
-
 def load_state(path: Path) -> tuple[State, dict[str, Tensor], dict[str, Any]]:
-    """State, weights and optimizer state that `save_state` wrote; only data is unpickled."""
-    content = torch.load(path, weights_only=True, map_location="cpu")
-    fields = content["state"]
-    if fields["best"] is not None:
-        fields["best"] = Best(**fields["best"])
-    return State(**fields), content["weights"], content["optimizer"]
+    """State, weights and optimizer state that `save_state` wrote."""
+    with safe_open(path, framework="pt") as file:
+        progress = json.loads(file.metadata()["progress"])
+        tensors: dict[str, dict[str, Tensor]] = {"weights": {}, "optimizer": {}, "best": {}}
+        for key in file.keys():  # noqa: SIM118
+            kind, name = key.split("/", 1)
+            tensors[kind][name] = file.get_tensor(key)
+    state = State(**progress["state"])
+    if progress["state"]["best"] is not None:
+        step, log_perplexity = progress["state"]["best"]
+        state.best = Best(step, log_perplexity, tensors["best"])
+    moments: dict[int, dict[str, Tensor]] = {}
+    for key, moment in tensors["optimizer"].items():
+        index, name = key.split("/")
+        moments.setdefault(int(index), {})[name] = moment
+    return state, tensors["weights"], {"state": moments, "param_groups": progress["groups"]}
