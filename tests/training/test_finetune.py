@@ -96,6 +96,17 @@ def test_the_best_weights_are_kept_and_not_the_last(tiny, base, tmp_path):
     assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
+def test_without_patience_training_runs_on_and_the_best_weights_are_still_kept(
+    tiny, base, tmp_path
+):
+    changes = overfitting(tiny, patience=None)
+    result = tiny.finetune_tiny(base, tmp_path / "a", tmp_path / "ra", **changes)
+    curve = {point["step"]: point["log_perplexity"] for point in result["dev_curve"]}
+    assert result["steps"] == 60
+    assert result["dev_log_perplexity"] == curve[result["best_step"]] == min(curve.values())
+    assert result["test_log_perplexity"] > 0
+
+
 def test_patience_counts_evaluations_without_gain(tiny, base, tmp_path):
     result = tiny.finetune_tiny(base, tmp_path / "a", tmp_path / "ra", **overfitting(tiny))
     curve = [point["log_perplexity"] for point in result["dev_curve"]]

@@ -75,7 +75,8 @@ def finetune(
     status = "ok" if state.diverged is None else "diverged"
     result = _result(base_result, status, state.diverged, state)
     result["tuned_parameters"] = tuned_parameters(model)
-    if state.best is not None and state.diverged is None:
+    if status == "ok":
+        assert state.best is not None  # the last step is always evaluated
         restore_weights(run.trainable, state.best.weights)
         result |= _test(model, parameters, data.tests, vocabulary)
         model.save(out / ("model" if parameters["method"] == "fmt" else "adapter"))
@@ -104,6 +105,7 @@ def _plan(parameters: Mapping[str, Any], steps_per_epoch: int) -> Plan:
         parameter_scaling=parameters["parameter_scaling"],
         precision=parameters["precision"],
         evaluation_steps=looks,
+        keep_best=True,
         patience=dev["patience"],
         min_steps=math.ceil(dev["min_epochs"] * steps_per_epoch),
     )

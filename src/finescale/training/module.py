@@ -43,8 +43,8 @@ class Diverged(Exception):
 class Plan:
     """What a run does at which step.
 
-    With `patience`, the best evaluated weights are kept, and training stops after that many
-    evaluations without gain, but not before `min_steps`.
+    With `keep_best`, the weights of the best evaluation are kept; with `patience` as well, training
+    stops after that many evaluations without gain, but not before `min_steps`.
     """
 
     steps: int
@@ -52,6 +52,7 @@ class Plan:
     parameter_scaling: bool
     precision: str
     evaluation_steps: Set[int]
+    keep_best: bool = False
     patience: int | None = None
     min_steps: int = 0
 
@@ -130,7 +131,7 @@ class Run(pl.LightningModule):
             raise Diverged(f"held-out loss is {value} at step {state.step}")
         state.curve.append({"step": state.step, "log_perplexity": value})
         self._report(value)
-        if self.plan.patience is None:
+        if not self.plan.keep_best:
             return
         if state.best is None or value < state.best.log_perplexity:
             state.best = Best(state.step, value, copy_weights(self.trainable))
@@ -138,7 +139,8 @@ class Run(pl.LightningModule):
         else:
             state.evaluations_without_gain += 1
         state.stopped = (
-            state.evaluations_without_gain >= self.plan.patience
+            self.plan.patience is not None
+            and state.evaluations_without_gain >= self.plan.patience
             and state.step >= self.plan.min_steps
         )
 
