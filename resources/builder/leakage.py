@@ -1,19 +1,26 @@
 """Finds text that was already seen on pages of another role."""
 
+import re
 from collections.abc import Iterable
 
 from .pairs import normalise
 
 MAX_SHARED_NGRAMS = 0.7
 WORDS, CHARACTERS = 5, 8  # n of the word n-grams, and of the character n-grams for Chinese
+MIN_WORDS = 3  # shorter texts ("Syntax", "File menu") may be on any page
+
+
+def is_long(text: str) -> bool:
+    """Whether `text` has three words (Chinese: characters) and so can be told from others."""
+    return len(re.findall(r"[\u3400-\u9fff]|[^\W_\u3400-\u9fff]+", text)) >= MIN_WORDS
 
 
 def ngrams(text: str, language: str) -> set[str]:
     """Word 5-grams of `text`, or character 8-grams if it is Chinese; empty for shorter texts."""
     if language == "zh":
-        characters = normalise(text).replace(" ", "")
+        characters = normalise(text)
         return {characters[i : i + CHARACTERS] for i in range(len(characters) - CHARACTERS + 1)}
-    tokens = normalise(text).split()
+    tokens = re.findall(r"\w+", re.sub(r"\d", "0", text.casefold()))
     return {" ".join(tokens[i : i + WORDS]) for i in range(len(tokens) - WORDS + 1)}
 
 

@@ -96,7 +96,8 @@ class LibreOfficeParser(_BlockParser):
     """Blocks are headings and paragraphs with an id, the same id in every language.
 
     Embedded sections are left out: they are the text of another page, which has its own role.
-    Of the variants for several systems the one for macOS is left out.
+    Where words differ by system or application ("switchinline"), the first variant that is not
+    for macOS is taken.
     """
 
     SKIPPED = frozenset({"embedded", "howtoget", "relatedtopics", "bascode", "pycode", "MAC"})
@@ -105,9 +106,18 @@ class LibreOfficeParser(_BlockParser):
     def __init__(self) -> None:
         super().__init__()
         self._block: tuple[str, str, str] | None = None  # tag, id, kind
+        self._switch_depth: int | None = None  # depth of the open "switchinline" element
+        self._has_variant = False
 
     def is_skipped(self, tag: str, classes: list[str]) -> bool:
-        return tag in {"pre", "script"} or not self.SKIPPED.isdisjoint(classes)
+        if tag in {"pre", "script"} or not self.SKIPPED.isdisjoint(classes):
+            return True
+        if "switchinline" in classes:
+            self._switch_depth, self._has_variant = self._depth, False
+        elif self._switch_depth is not None and self._depth == self._switch_depth + 1:
+            is_later_variant, self._has_variant = self._has_variant, True
+            return is_later_variant
+        return False
 
     def open(self, tag: str, attributes: Attributes) -> None:
         classes = (attributes.get("class") or "").split()
@@ -118,6 +128,8 @@ class LibreOfficeParser(_BlockParser):
             self._block = (tag, key, "heading" if tag in HEADINGS else kind)
 
     def close_element(self, tag: str) -> None:
+        if self._depth == self._switch_depth:
+            self._switch_depth = None
         if self._block is None or tag != self._block[0]:
             return
         _, key, kind = self._block

@@ -14,7 +14,7 @@ MAX_SHARED_WORDS = 0.6  # of the English words, found again in the "translation"
 # Bounds of characters (zh: characters plus words, against English words) of target per source.
 LENGTH_RATIO = {"zh": (0.6, 5.0)}
 OTHER_LENGTH_RATIO = (0.45, 2.4)
-MARKUP = re.compile(r"</?[a-zA-Z][^>]*>|&#?\w+;|\\n|%[A-Z_]{4,}|\$\[\w+\]|<\?>")
+MARKUP = re.compile(r"</?[a-zA-Z][^>]*>|&#?\w+;|\\n|%[A-Z_]{4,}|\$\[\w+\]|<\?>|\$\w+\{")
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class Segment:
 
 
 def normalise(text: str) -> str:
-    """The form in which texts are compared: case folded, digits as 0, letters and digits only."""
-    return " ".join(re.findall(r"\w+", re.sub(r"\d", "0", text.casefold())))
+    """The form in which texts are compared: letters and digits alone, case folded, digits as 0."""
+    return re.sub(r"[\W_]", "", re.sub(r"\d", "0", text.casefold()))
 
 
 def drop_reason(english: str, other: str, language: str) -> str | None:
     """Why the pair is no clean translation pair, or None if it is one."""
-    if len(words(english)) < MIN_ENGLISH_WORDS:
+    if sum(bool(words(token)) for token in english.split()) < MIN_ENGLISH_WORDS:
         return "short"
     if max(len(english), len(other)) > MAX_CHARACTERS:
         return "long"

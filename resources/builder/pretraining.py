@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from .language import count_words, is_language, letter_share
-from .leakage import SeenText
+from .language import is_language, letter_share
+from .leakage import SeenText, is_long
 from .pages import Page
 from .pairs import MARKUP, MIN_LETTER_SHARE, normalise
 from .records import Record, text
-from .site import MIN_WORDS, Site
+from .site import Site
 
 
 class PretrainingText:
@@ -47,7 +47,7 @@ class PretrainingText:
         return lines
 
     def _drop_reason(self, line: str, english: set[str]) -> str | None:
-        if count_words(line, self.language) < MIN_WORDS:
+        if not is_long(line):
             return "short"
         if MARKUP.search(line):
             return "markup"

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from .leakage import is_long
 from .pairs import normalise
 from .records import Record, example
 from .site import Site
@@ -44,7 +45,9 @@ class SummaryBuilder:
         english = set()
         if language != "en":
             english = {block.text for block in self.site.pages["en"][name].blocks}
-        return summarise(page, language, english, lambda text: held_out.has(text, language))
+        return summarise(
+            page, language, english, lambda text: is_long(text) and held_out.has(text, language)
+        )
 
     def _is_new(self, summary: Summary) -> bool:
         lead, opening = normalise(summary.lead), normalise(summary.document[:OPENING])
