@@ -150,6 +150,8 @@ class _Layout:
 
     def shortage(self) -> str:
         """A reason if the points are too few by a plain count, else an empty string."""
+        if not self.size:
+            return "no points"
         if self.size < len(self.free):
             return f"{self.size} points for {len(self.free)} parameters"
         for exponent, variable in self.form.exponents.items():

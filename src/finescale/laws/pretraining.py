@@ -128,8 +128,7 @@ def _law(
 ) -> PretrainingLaw:
     fitted = [point for point in points if point.split == "fit"]
     held_out = [point for point in points if point.split == "held-out"]
-    data = {"": _data(fitted)} if fitted else {}
-    fit = fit_law(PRETRAINING, data, delta=parameters["huber_delta"])
+    fit = fit_law(PRETRAINING, {"": _data(fitted)}, delta=parameters["huber_delta"])
     return PretrainingLaw(
         family=parameters["family"],
         factor=factor,

@@ -125,8 +125,8 @@ def _single_variable_laws(measured: list[Cell], settings: Settings) -> list[Law]
     for size in sorted({cell.nominal_size for cell in on_size}):
         row = [cell for cell in on_size if cell.nominal_size == size]
         fitted, held_out = _split(row, settings.held_out, ("finetuning_examples",))
-        data = {"": _data(fitted, "llm_model_size", settings)} if fitted else {}
-        fit = fit_law(FINETUNING_DATA, data, delta=settings.huber_delta)
+        data = _data(fitted, "llm_model_size", settings)
+        fit = fit_law(FINETUNING_DATA, {"": data}, delta=settings.huber_delta)
         laws.append(_law(FINETUNING_DATA, "llm_model_size", fit, fitted, held_out, settings, row))
     return laws
 
