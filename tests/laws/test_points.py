@@ -49,7 +49,7 @@ def test_a_bad_value_is_named_with_its_line(grids, tmp_path, column, value, word
     row = lines[2].split(",")
     row[COLUMNS.index(column)] = value
     path.write_text("\n".join([*lines[:2], ",".join(row)]) + "\n")
-    with pytest.raises(UserError, match="points.csv, line 3") as caught:
+    with pytest.raises(UserError, match=r"points\.csv, line 3") as caught:
         read_points(path)
     assert words in str(caught.value)
 

@@ -1,0 +1,203 @@
+"""Each figure: four files, the same bytes every time, and a CSV of exactly what is drawn."""
+
+import csv
+from dataclasses import replace
+
+import pytest
+
+from finescale.figures import draw
+from finescale.figures.laws import measured, note_on_failures
+from finescale.laws import MULTIPLICATIVE, fit_task
+
+FACTORS = {
+    "figure2": "llm_model_size",
+    "figure3": "pretraining_tokens",
+    "figure4": "pet_parameter_size",
+}
+
+
+def draw_figure(name, study, folder):
+    folder.mkdir(exist_ok=True)
+    draw(
+        name,
+        {},
+        folder,
+        fits=study.fits,
+        points=study.points,
+        pretraining_laws=study.pretraining_laws,
+    )
+    return folder
+
+
+def rows_of(folder, record=None):
+    with open(folder / "figure.csv", newline="") as file:
+        return [row for row in csv.DictReader(file) if record in (None, row["record"])]
+
+
+@pytest.fixture(scope="module")
+def drawn(study, tmp_path_factory):
+    """Each figure drawn when first asked for."""
+    root, done = tmp_path_factory.mktemp("figures"), {}
+
+    def folder(name):
+        if name not in done:
+            done[name] = draw_figure(name, study, root / name)
+        return done[name]
+
+    return folder
+
+
+@pytest.mark.parametrize("name", ["figure1", *FACTORS, "figure10"])
+def test_four_files_that_are_what_they_say(drawn, name):
+    folder = drawn(name)
+    starts = {"pdf": b"%PDF", "png": b"\x89PNG", "svg": b"<?xml", "csv": b"record,"}
+    assert {path.name for path in folder.iterdir()} == {f"figure.{suffix}" for suffix in starts}
+    for suffix, start in starts.items():
+        assert (folder / f"figure.{suffix}").read_bytes().startswith(start)
+
+
+@pytest.mark.parametrize("name", ["figure1", "figure10"])
+def test_drawn_twice_the_bytes_are_equal(drawn, study, tmp_path, name):
+    again = draw_figure(name, study, tmp_path)
+    for path in drawn(name).iterdir():
+        assert (again / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+@pytest.mark.parametrize(("name", "factor"), FACTORS.items())
+def test_the_csv_holds_the_means_of_the_points(drawn, study, grids, name, factor):
+    base = grids.SETTINGS.base
+    expected = {}
+    for run in study.points:
+        at_base = {
+            "llm_model_size": run.nominal_size == base.llm_model_size,
+            "pretraining_tokens": run.pretraining_tokens == base.pretraining_tokens,
+            "pet_parameter_size": run.pet_parameter_size in (None, 4),
+        }
+        others = all(at for other, at in at_base.items() if other != factor)
+        if run.status != "ok" or not others:
+            continue
+        x = run.nominal_size if factor == "llm_model_size" else getattr(run, factor)
+        if x is not None:
+            key = (run.task, run.method, float(x), run.finetuning_examples, run.split)
+            expected.setdefault(key, []).append(run.test_log_perplexity)
+    found = {
+        (
+            row["task"],
+            row["method"],
+            float(row["x"]),
+            int(row["finetuning_examples"]),
+            row["split"],
+        ): (float(row["log_perplexity"]), int(row["seeds"]))
+        for row in rows_of(drawn(name), "mean")
+    }
+    assert found.keys() == expected.keys()
+    for key, (mean, seeds) in found.items():
+        assert mean == pytest.approx(sum(expected[key]) / len(expected[key]))
+        assert seeds == len(expected[key])
+
+
+@pytest.mark.parametrize(("name", "factor"), FACTORS.items())
+def test_the_csv_holds_the_laws(drawn, study, name, factor):
+    rows = {(row["task"], row["method"]): row for row in rows_of(drawn(name), "law")}
+    for fit in study.fits:
+        for method in ("prompt", "lora"):
+            law = fit.law(method, "multiplicative", factor)
+            row = rows[fit.settings.task, method]
+            assert row["status"] == law.fit.status
+            assert row["reason"] == law.fit.reason
+            for parameter, value in law.fit.parameters.items():
+                assert float(row[parameter]) == value
+            if law.fit.ok:
+                assert float(row["deviation_held_out"]) == law.deviation_held_out
+
+
+def test_figure1_holds_out_by_finetuning_size_alone(drawn):
+    splits = {
+        (float(row["x"]), int(row["finetuning_examples"])): row["split"]
+        for row in rows_of(drawn("figure1"), "mean")
+    }
+    assert splits[80_000, 100] == "fit"
+    assert splits[80_000, 1600] == "held-out"
+    assert {row["task"] for row in rows_of(drawn("figure1"))} == {"help"}
+    assert len(rows_of(drawn("figure1"), "law")) == 3 * 4
+
+
+def test_single_seeds_are_listed_where_there_are_several(drawn):
+    runs = [row for row in rows_of(drawn("figure2"), "run") if row["task"] == "help"]
+    assert len(runs) == 3
+    assert {row["finetuning_examples"] for row in runs} == {"100"}
+
+
+def test_diverged_runs_are_marked_and_counted(drawn, study):
+    failed = rows_of(drawn("figure2"), "failed")
+    assert sorted(row["status"] for row in failed) == ["base diverged", "diverged"]
+    content = measured(study.fits[0], study.points, "fmt", "llm_model_size", "multiplicative")
+    note = note_on_failures([content])
+    assert note == "Runs left out of the fits: 1 diverged, 1 base diverged"
+
+
+def svg_text(folder, monkeypatch, study, name):
+    """The words of a figure: drawn again with text kept as text."""
+    from finescale.figures import style
+
+    monkeypatch.setitem(style.STYLE, "svg.fonttype", "none")
+    return (draw_figure(name, study, folder) / "figure.svg").read_text()
+
+
+def test_words_on_the_figure(study, tmp_path, monkeypatch):
+    text = svg_text(tmp_path, monkeypatch, study, "figure2")
+    for words in (
+        "law not identified: no beta and E:",
+        "Runs left out of the fits: 1 diverged, 1 base diverged",
+        "test log-perplexity",
+        "(nats per target token)",
+        "Help, LoRA",
+        "held out",
+    ):
+        assert words in text, words
+
+
+def test_a_method_without_any_ok_run_is_drawn(study, grids, tmp_path):
+    """All LoRA runs of the task diverged: an empty panel with its marks."""
+    runs = [
+        replace(run, status="diverged", test_log_perplexity=None) if run.method == "lora" else run
+        for run in study.points
+        if run.task == "help"
+    ]
+
+    fit = fit_task(runs, grids.SETTINGS)
+    draw("figure2", {}, tmp_path, fits=[fit], points=runs)
+    failed = rows_of(tmp_path, "failed")
+    assert {row["method"] for row in failed} == {"fmt", "lora"}
+    assert (tmp_path / "figure.png").stat().st_size > 1000
+
+
+def test_figure10_holds_points_and_laws(drawn, study):
+    rows = rows_of(drawn("figure10"))
+    for family in study.pretraining_laws:
+        for law in family:
+            mine = [r for r in rows if (r["family"], r["factor"]) == (law.family, law.factor)]
+            points = [(float(r["x"]), float(r["log_perplexity"]), r["split"]) for r in mine[:-1]]
+            assert points == [(p.x, p.log_perplexity, p.split) for p in law.points]
+            assert mine[-1]["record"] == "law"
+            assert mine[-1]["status"] == law.fit.status
+            if law.fit.ok:
+                assert float(mine[-1]["alpha"]) == law.fit.parameters["alpha"]
+
+
+def test_the_curve_is_the_fitted_law(study):
+    """The panel's curve at a point is what the law's parameters give."""
+    from finescale.figures.laws import _joint_panel
+
+    fit = study.fits[0]
+    content = measured(fit, study.points, "lora", "pretraining_tokens", "multiplicative")
+    panel = _joint_panel(content)
+    parameters = fit.law("lora", "multiplicative", "pretraining_tokens").fit.parameters
+    for series, tokens in zip(panel.series, (1e5, 2e5, 4e5, 8e5), strict=True):
+        expected = MULTIPLICATIVE.predict(parameters, X=tokens, D=300.0)
+        assert series.law(300.0) == pytest.approx(float(expected), rel=1e-12)
+
+
+def test_an_unknown_name_is_an_error(tmp_path):
+    with pytest.raises(KeyError, match="figure99"):
+        draw("figure99", {}, tmp_path)

@@ -1,0 +1,85 @@
+"""Numbers as people read them, colours that stay apart, files that never change."""
+
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from finescale.figures.style import (
+    format_count,
+    format_deviations,
+    format_loss,
+    format_number,
+    save,
+    sequential,
+    styled,
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (4, "4"),
+        (64, "64"),
+        (1440, "1440"),
+        (8000, "8K"),
+        (97_344, "97.3K"),
+        (999_900, "1M"),
+        (1_638_400, "1.64M"),
+        (1e9, "1B"),
+        (283e9, "283B"),
+        (2e12, "2T"),
+    ],
+)
+def test_counts(value, text):
+    assert format_count(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (0.0048, "0.0048"),
+        (0.4, "0.40"),
+        (3.0285, "3.0"),
+        (46.3, "46"),
+        (181.3, "180"),
+        (9999.0, "10000"),
+        (120_000, "1.2e5"),
+        (-0.0017, "-0.0017"),
+    ],
+)
+def test_numbers_have_two_digits(value, text):
+    assert format_number(value) == text
+
+
+def test_losses_are_not_finer_than_measurable():
+    assert format_loss(3e-7) == "<0.0001"
+    assert format_loss(0.0048) == "0.0048"
+    assert format_deviations(3e-7, 0.5) == r"$\Delta_e$ <0.0001,  $\Delta_h$ = 0.50"
+
+
+def luminance(colour):
+    red, green, blue = to_rgb(colour)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 7])
+def test_colours_rise_in_lightness_and_stay_dark_enough_on_white(count):
+    shades = [luminance(colour) for colour in sequential(count)]
+    assert shades == sorted(set(shades))
+    assert shades[-1] < 0.75
+
+
+def test_files_hold_neither_date_nor_version(tmp_path):
+    with styled():
+        figure = Figure(figsize=(1, 1))
+        figure.subplots().plot([1, 2])
+        save(figure, tmp_path, "figure")
+    for suffix in ("pdf", "png", "svg"):
+        content = (tmp_path / f"figure.{suffix}").read_bytes()
+        for word in (b"CreationDate", b"Matplotlib v", b"<dc:date>"):
+            assert word not in content
+    assert (
+        b"/FontType 42" in (tmp_path / "figure.pdf").read_bytes()
+        or b"Type0" in (tmp_path / "figure.pdf").read_bytes()
+    )
