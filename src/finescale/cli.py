@@ -81,7 +81,7 @@ def _invalidate(store: Store, parsed: argparse.Namespace) -> int:
     if not parsed.yes and not _confirmed(f"Remove these {len(doomed)} artifacts? [y/N] "):
         print("Nothing was removed.")
         return 0
-    remove(reversed(doomed))  # what was built last goes first
+    remove(store, reversed(doomed))  # what was built last goes first
     print(f"Removed {len(doomed)} artifacts; snakemake makes again what a study needs.")
     return 0
 

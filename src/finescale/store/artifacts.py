@@ -65,8 +65,6 @@ class Artifact:
     def problems(self) -> Iterator[str]:
         """What is wrong with the files on disk, one line each; nothing when all is well."""
         listed = {entry["name"]: entry for entry in self.manifest["files"]}
-        if content_sha256(self.recipe, self.manifest["files"]) != self.content_sha256:
-            yield f"{self.folder}: {MANIFEST} was changed: its content hash does not fit"
         for name, entry in listed.items():
             problem = _file_problem(self.folder / name, entry)
             if problem:
@@ -113,14 +111,26 @@ def _file_problem(path: Path, entry: dict[str, Any]) -> str | None:
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:
-    """The manifest at `path`, or None when it is absent, cut short, or not a manifest."""
+    """The manifest at `path`, or None when it is absent, cut short, or its hashes do not fit."""
     try:
         manifest = json.loads(path.read_text())
         recipe = Recipe.from_dict(manifest["recipe"])
-        fits = manifest["digest"] == recipe.digest and "content_sha256" in manifest
-        return manifest if fits else None
+        content = content_sha256(recipe, manifest["files"])
+        fits = (manifest["digest"], manifest["content_sha256"]) == (recipe.digest, content)
+        return manifest if fits and {"inputs", "provenance"} <= manifest.keys() else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def manifest_problem(folder: Path) -> str:
+    """Why the artifact that belongs in `folder` cannot be opened, and what to do."""
+    path = folder / MANIFEST
+    if not path.exists():
+        return f"{path} is missing. The next run of snakemake that needs it restores or makes it."
+    return (
+        f"{path} is damaged or another artifact's. "
+        "Delete it, then run snakemake: it restores the artifact or makes it again."
+    )
 
 
 class Store:
@@ -137,10 +147,7 @@ class Store:
         folder = self.folder(reference)
         manifest = read_manifest(folder / MANIFEST)
         if manifest is None or not reference.endswith(manifest["digest"]):
-            raise UserError(
-                f"{folder} is missing or has no valid {MANIFEST}.\n"
-                "Run snakemake again: it makes what is missing."
-            )
+            raise UserError(manifest_problem(folder))
         return Artifact(folder, manifest)
 
     def artifacts(self, stage: str = "*") -> Iterator[Artifact]:

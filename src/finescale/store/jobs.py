@@ -14,8 +14,17 @@ from finescale.errors import UserError
 from finescale.store import resume
 from finescale.store.artifacts import Artifact, Store
 from finescale.store.provenance import Stopwatch
-from finescale.store.publishing import publish, restore, scratch_folder
+from finescale.store.publishing import clear_place, publish, restore, scratch_folder
 from finescale.store.recipes import PATH_DIGITS, Recipe
+
+REFUSED_BY_THE_DISK = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+)
 
 
 @dataclass(frozen=True)
@@ -58,18 +67,15 @@ def make_artifact(
     `label` is what people call the artifact; it is kept beside the provenance.
     """
     stopwatch = Stopwatch()
-    if restore(store, recipe):
-        return
     resume_folder = store.root.parent / "resume" / recipe.digest[:PATH_DIGITS]
     with resume.hold(resume_folder):
-        if restore(store, recipe):  # made while this process waited for the lock
-            resume.release_for_good(resume_folder)
-            return
-        with scratch_folder(store, recipe) as scratch:
-            job = Job(store, recipe, scratch, resume_folder)
-            make(job)
-            provenance = {"label": label, **stopwatch.provenance()}
-            publish(store, recipe, scratch, job.opened, provenance)
+        if not restore(store, recipe):
+            clear_place(store, recipe)
+            with scratch_folder(store, recipe) as scratch:
+                job = Job(store, recipe, scratch, resume_folder)
+                make(job)
+                provenance = {"label": label, **stopwatch.provenance()}
+                publish(store, recipe, scratch, job.opened, provenance)
         resume.release_for_good(resume_folder)
 
 
@@ -102,9 +108,10 @@ def run_job(make: Callable[[Job], None]) -> None:
     except UserError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        if error.errno not in REFUSED_BY_THE_DISK:
             raise
         sys.exit(
-            f"error: cannot write below {arguments.store}: {error.strerror}.\n"
-            "Nothing was published; make room and run snakemake again."
+            f"error: {error.filename or arguments.store}: {error.strerror}.\n"
+            f"Nothing was published. Make room and give leave to write below {arguments.store}, "
+            "then run snakemake again."
         )

@@ -1,13 +1,20 @@
 """Questions about a whole store: is it sound, what is something made from, what follows?"""
 
 import os
-import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from finescale.errors import UserError
-from finescale.store.artifacts import MANIFEST, SCRATCH_PREFIX, Artifact, Store, read_manifest
+from finescale.store.artifacts import (
+    MANIFEST,
+    SCRATCH_PREFIX,
+    Artifact,
+    Store,
+    manifest_problem,
+    read_manifest,
+)
+from finescale.store.publishing import scratch_folder
 
 
 def verify(store: Store) -> Iterator[str]:
@@ -26,11 +33,8 @@ def verify(store: Store) -> Iterator[str]:
 
 def _verify_artifact(folder: Path, content: dict[str, str]) -> Iterator[str]:
     manifest = read_manifest(folder / MANIFEST)
-    if manifest is None:
-        yield f"{folder}: {MANIFEST} is missing or damaged; snakemake restores or rebuilds it"
-        return
-    if not manifest["digest"].startswith(folder.name):
-        yield f"{folder}: holds another artifact ({manifest['digest'][:20]})"
+    if manifest is None or not manifest["digest"].startswith(folder.name):
+        yield manifest_problem(folder)
         return
     yield from Artifact(folder, manifest).problems()
     for reference, read in manifest["inputs"].items():
@@ -56,12 +60,11 @@ def dependents(store: Store, artifact: Artifact) -> list[Artifact]:
     return list(found.values())
 
 
-def remove(artifacts: Iterable[Artifact]) -> None:
+def remove(store: Store, artifacts: Iterable[Artifact]) -> None:
     """Remove artifacts; each is gone from its place at once, by a rename."""
     for artifact in artifacts:
-        grave = artifact.folder.with_name(f"{SCRATCH_PREFIX}removed-{artifact.folder.name}")
-        os.rename(artifact.folder, grave)
-        shutil.rmtree(grave)
+        with scratch_folder(store, artifact.recipe) as grave:
+            os.rename(artifact.folder, grave)
 
 
 def artifact_of_path(store: Store, path: Path) -> Artifact:

@@ -69,7 +69,7 @@ def process_is_alive(process: int) -> bool:
 
 def publish(
     store: Store, recipe: Recipe, scratch: Path, inputs: list[Artifact], provenance: dict[str, Any]
-) -> Artifact:
+) -> None:
     """Turn a filled scratch folder into the artifact of `recipe`.
 
     If a complete artifact is already there, it stays and the scratch folder is dropped; a folder
@@ -82,12 +82,13 @@ def publish(
         try:
             os.rename(scratch, target)  # also onto an empty folder, which Snakemake makes
             sync_folder_entry(target.parent)
-            return store.open(recipe.reference)
+            return
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
         if restore(store, recipe):
-            return store.open(recipe.reference)
+            return
+        clear_place(store, recipe)
     raise UserError(f"{target}: something keeps writing there; stop it and run again")
 
 
@@ -120,41 +121,38 @@ def sync_folder_entry(folder: Path) -> None:
 def restore(store: Store, recipe: Recipe) -> bool:
     """Whether a complete artifact of `recipe` is there, after repairing what can be repaired.
 
-    A folder without its manifest whose files agree with the manifest's copy gets it back. A folder
-    that does not check is moved aside, with a message, and False is returned.
+    A folder without its manifest whose files agree with the manifest's copy gets it back.
     """
     folder = store.folder(recipe.reference)
-    if not folder.exists():
+    try:
+        for name in (MANIFEST, MANIFEST_COPY):
+            manifest = read_manifest(folder / name)
+            if manifest is None or manifest["digest"] != recipe.digest:
+                continue
+            if not any(Artifact(folder, manifest).problems()):
+                _put_back(store, recipe, name)
+                return True
+    except FileNotFoundError:  # another writer has just moved the folder aside
         return False
-    for name in (MANIFEST, MANIFEST_COPY):
-        manifest = read_manifest(folder / name)
-        if manifest is None or manifest["digest"] != recipe.digest:
-            continue
-        if not any(Artifact(folder, manifest).problems()):
-            _put_back(folder, name)
-            return True
-    if any(folder.iterdir()):
-        _move_aside(folder)
     return False
 
 
-def _put_back(folder: Path, intact_name: str) -> None:
+def _put_back(store: Store, recipe: Recipe, intact_name: str) -> None:
     """Give the folder both copies of the manifest again, from the one that is intact."""
+    folder = store.folder(recipe.reference)
     for name in {MANIFEST, MANIFEST_COPY} - {intact_name}:
-        if (folder / name).exists() and read_manifest(folder / name):
-            continue
-        descriptor, temporary = tempfile.mkstemp(
-            prefix=f"{SCRATCH_PREFIX}manifest-", dir=folder.parent
-        )
-        os.close(descriptor)
-        shutil.copyfile(folder / intact_name, temporary)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, folder / name)
-        print(f"{folder}: restored {name} from {intact_name}; the files are whole")
+        if read_manifest(folder / name) is None:
+            with scratch_folder(store, recipe) as scratch:
+                shutil.copyfile(folder / intact_name, scratch / name)
+                os.replace(scratch / name, folder / name)
+            print(f"{folder}: restored {name} from {intact_name}; the files are whole")
 
 
-def _move_aside(folder: Path) -> None:
+def clear_place(store: Store, recipe: Recipe) -> None:
+    """Move aside what lies at the place of an artifact that has to be made."""
+    folder = store.folder(recipe.reference)
     aside = folder.parent / f".aside-{folder.name}-{time.time_ns()}"
-    with contextlib.suppress(FileNotFoundError):  # another writer moved it first
-        os.rename(folder, aside)
-        print(f"{folder}: incomplete or corrupted, moved aside to {aside}; making it again")
+    with contextlib.suppress(FileNotFoundError):  # nothing there, or another writer moved it first
+        if any(folder.iterdir()):
+            os.rename(folder, aside)
+            print(f"{folder}: incomplete or corrupted, moved aside to {aside}; making it again")

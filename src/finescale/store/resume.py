@@ -54,9 +54,10 @@ def _acquire(lock: Path, token: str) -> None:
         if holder != last_seen:
             last_seen, since = holder, time.monotonic()
         if _is_dead(holder) or time.monotonic() - since > STALE_AFTER_SECONDS:
-            _break_lock(lock, holder)
+            if _take_over(lock, token):
+                return
             continue
-        if not announced:
+        if holder and not announced:
             print(f"waiting: {holder.get('host')} process {holder.get('process')} holds {lock}")
             announced = True
         time.sleep(POLL_SECONDS)
@@ -65,10 +66,15 @@ def _acquire(lock: Path, token: str) -> None:
 def _create(lock: Path, token: str) -> bool:
     lock.parent.mkdir(parents=True, exist_ok=True)  # the last holder may have removed it
     try:
-        with lock.open("x") as stream:
-            stream.write(_content(token, beats=0))
+        stream = lock.open("x")
     except (FileExistsError, FileNotFoundError):
         return False
+    try:
+        with stream:
+            stream.write(_content(token, beats=0))
+    except OSError:  # no room: an empty lock would make the next process wait for nobody
+        lock.unlink(missing_ok=True)
+        raise
     return True
 
 
@@ -89,13 +95,17 @@ def _is_dead(holder: dict) -> bool:
     return holder.get("host") == socket.gethostname() and not process_is_alive(holder["process"])
 
 
-def _break_lock(lock: Path, holder: dict) -> None:
-    """Remove a dead holder's lock, unless somebody else took it in the meantime."""
-    grave = lock.with_name(f"lock-{secrets.token_hex(8)}.stale")
-    with contextlib.suppress(FileNotFoundError):
-        if _holder(lock) == holder:
-            os.rename(lock, grave)
-            grave.unlink()
+def _take_over(lock: Path, token: str) -> bool:
+    """Replace a dead holder's lock. Of several processes that do so at once, the last keeps it."""
+    _write(lock, token, beats=0)
+    time.sleep(POLL_SECONDS)
+    return _holder(lock).get("token") == token
+
+
+def _write(lock: Path, token: str, beats: int) -> None:
+    temporary = lock.with_suffix(f".{token}")
+    temporary.write_text(_content(token, beats))
+    os.replace(temporary, lock)
 
 
 def _beat(lock: Path, token: str, stopped: threading.Event) -> None:
@@ -104,6 +114,5 @@ def _beat(lock: Path, token: str, stopped: threading.Event) -> None:
         beats += 1
         if _holder(lock).get("token") != token:
             return  # taken over while this host slept; publishing settles who was first
-        temporary = lock.with_suffix(f".{token}")
-        temporary.write_text(_content(token, beats))
-        os.replace(temporary, lock)
+        with contextlib.suppress(OSError):  # no room at the moment, or the folder was released
+            _write(lock, token, beats)
