@@ -24,3 +24,4 @@ rule all:
 
 onstart:
     write_recipes()
+    forkserver.start()

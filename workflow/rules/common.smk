@@ -6,7 +6,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from finescale.errors import UserError
-from finescale.store import MANIFEST
+from finescale.store import MANIFEST, forkserver
 from finescale.store.recipes import relative_folder
 from finescale.study.build import plan_study
 from finescale.study.recipe_files import write_index, write_recipe_files

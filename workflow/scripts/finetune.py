@@ -49,4 +49,4 @@ def examples(artifact: Artifact, split: str) -> "Examples":
 
 
 if __name__ == "__main__":
-    run_job(make)
+    run_job(make, preload=["finescale.models", "finescale.training"])

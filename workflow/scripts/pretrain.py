@@ -46,4 +46,4 @@ def predecessor(job: Job) -> Path | None:
 
 
 if __name__ == "__main__":
-    run_job(make)
+    run_job(make, preload=["finescale.models", "finescale.training"])

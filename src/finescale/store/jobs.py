@@ -4,14 +4,14 @@ import argparse
 import errno
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from finescale.errors import UserError
-from finescale.store import resume
+from finescale.store import forkserver, resume
 from finescale.store.artifacts import Artifact, Store
 from finescale.store.provenance import Stopwatch
 from finescale.store.publishing import clear_place, publish, restore, scratch_folder
@@ -95,13 +95,18 @@ def read_recipe(path: Path) -> tuple[Recipe, str]:
         raise UserError(f"{path}: not a recipe. Delete it; `snakemake` writes it again.") from None
 
 
-def run_job(make: Callable[[Job], None]) -> None:
-    """The command line of a stage program: `python workflow/scripts/STAGE.py RECIPE`."""
+def run_job(make: Callable[[Job], None], preload: Sequence[str] = ()) -> None:
+    """The command line of a stage program: `python workflow/scripts/STAGE.py RECIPE`.
+
+    `preload` names heavy modules that `make` imports; where a fork server runs, it has them.
+    """
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     parser.add_argument("recipe", type=Path, help="a recipe file, results/recipes/DIGEST.json")
     parser.add_argument("--store", type=Path, default=Path("results/store"))
     arguments = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    if preload and (status := forkserver.run_forked(preload)) is not None:
+        sys.exit(status)
     try:
         recipe, label = read_recipe(arguments.recipe)
         make_artifact(Store(arguments.store), recipe, make, label)
