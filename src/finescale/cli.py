@@ -6,6 +6,7 @@ finescale invalidate DIGEST  show, then remove, an artifact and everything built
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -66,8 +67,10 @@ def _verify(store: Store, _: argparse.Namespace) -> int:
 
 
 def _trace(store: Store, parsed: argparse.Namespace) -> int:
-    path = Path(parsed.path)
-    artifact = artifact_of_path(store, path) if path.exists() else store.by_digest(parsed.path)
+    is_digest = re.fullmatch("[0-9a-f]+", parsed.path)
+    artifact = (
+        store.by_digest(parsed.path) if is_digest else artifact_of_path(store, Path(parsed.path))
+    )
     for line in trace(store, artifact):
         print(line)
     return 0
