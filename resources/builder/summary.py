@@ -14,10 +14,8 @@ MAX_BLOCKS_BEFORE_LEAD = 2  # title and subtitle: a later paragraph is no lead
 MIN_SUMMARY_WORDS, MAX_SUMMARY_WORDS = 4, 50
 # A full stop ends a sentence before white space and a capital, unless an abbreviation precedes it.
 _SENTENCE_END = re.compile(r"[.!?](?=\s+[A-ZÀ-ÖØ-Þ¿¡„“\"«(0-9])")
-_ABBREVIATION = re.compile(
-    r"(?:\b(?:e\.g|i\.e|z\.\s?B|d\.\s?h|u\.\s?a|bzw|usw|etc|vgl|ca|Nr|p\.\s?ej|ej|p\. ex|ex|cf|vs)"
-    r"|\b[A-ZÀ-Þ])\.$"
-)
+# A single letter is one too: "e.g.", "z. B.", "p. ex.".
+_ABBREVIATION = re.compile(r"\b(?:[^\W\d_]|bzw|usw|etc|vgl|ca|Nr|ej|ex|cf|vs)\.$")
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,25 @@ from .pairs import Segment, align, normalise
 from .records import Record, example
 from .site import Site
 
+MAX_MEANINGS = 2  # English texts that one text may translate
+
 
 def clean_pairs(site: Site, language: str, split: str, drops: Counter[str]) -> list[Segment]:
-    """Clean English-`language` pairs of the pages of `split`, without repetitions."""
+    """Clean English-`language` pairs of the pages of `split`, without repetitions.
+
+    A text that stands for several English ones translates none of them: most such texts are
+    stale, one old message for a family of newer ones.
+    """
     kept: dict[tuple[str, str], Segment] = {}
     for page in site.with_role("en", split):
         for segment in align(page, site.pages[language].get(page.name), language, drops):
             key = (normalise(segment.english), normalise(segment.other))
             drops["duplicate"] += key in kept
             kept.setdefault(key, segment)
-    return list(kept.values())
+    meanings = Counter(other for _, other in kept)
+    clean = [s for (_, other), s in kept.items() if meanings[other] <= MAX_MEANINGS]
+    drops["one text for several"] += len(kept) - len(clean)
+    return clean
 
 
 def translation(site: Site, target: str, split: str, drops: Counter[str]) -> list[Record]:

@@ -266,3 +266,16 @@ def test_zero_shot_sides_are_translations_of_the_same_block(members):
     for pair in ZERO_SHOT:
         for record in members[f"zero-shot/{pair}.jsonl"]:
             assert targets[pair[-2:]][record["id"]] == record["target"] != record["source"]
+
+
+def test_readme_states_the_counts_of_the_report(report):
+    readme = (RESOURCES / "README.md").read_text()
+    for task in TASKS:
+        counts = (f"{report['members'][f'{task}/{split}.jsonl']['records']:,}" for split in SPLITS)
+        assert re.search(rf"\| `{task}` \|.*\| {' \| '.join(counts)} \|", readme)
+    for pair in ZERO_SHOT:
+        source, target = pair.split("-")
+        count = report["members"][f"zero-shot/{pair}.jsonl"]["records"]
+        assert re.search(rf"\| to `{target}` \|.*{source} {count:,} \|", readme)
+    for role, pages in report["libreoffice_pages"].items():
+        assert re.search(rf"{role}\s+\({pages:,}(?: pages)?\)", readme)
