@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from finescale.figures.panels import Dot, Panel, Series, draw_panel, fit_loss_axis, spread
+from finescale.figures.panels import (
+    Dot,
+    Panel,
+    Series,
+    draw_panel,
+    fit_loss_axis,
+    spread,
+    tick_places,
+)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
@@ -51,5 +59,18 @@ def test_single_seeds_are_shown_with_their_range():
     draw_panel(axes, Panel((), (Series("a", (Dot(10.0, (2.0, 2.3, 2.1), False),)),)))
     (seeds,) = (line for line in axes.lines if line.get_marker() == "_")
     assert list(seeds.get_ydata()) == [2.0, 2.3, 2.1]
-    (extent,) = axes.collections
-    assert extent.get_segments()[0].tolist() == [[10.0, 2.0], [10.0, 2.3]]
+    extents = [line for line in axes.lines if line.get_linestyle() == "-"]
+    assert [list(line.get_ydata()) for line in extents] == [[2.0, 2.3]]
+
+
+@pytest.mark.parametrize(
+    ("values", "places"),
+    [
+        ([64, 256, 1024, 4096], [4096, 1024, 256, 64]),
+        ([100, 95, 10, 100], [100, 10]),
+        ([5.0], [5.0]),
+        ([], []),
+    ],
+)
+def test_ticks_are_measured_values_with_room(values, places):
+    assert tick_places(values) == places

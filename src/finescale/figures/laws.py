@@ -143,8 +143,11 @@ def _single_panel(content: Measured) -> Panel:
     }
     betas = [law.fit.parameters["beta"] for law in fitted.values()]
     exponent = rf"$\beta$ = {_range(betas)}" if betas else ""
-    lost = [law for law in content.laws if not law.fit.ok]
-    reason = "; ".join(f"{format_count(law.x or 0)}: {law.fit.reason}" for law in lost)
+    lost: dict[str, list[str]] = {}
+    for law in content.laws:
+        if not law.fit.ok:
+            lost.setdefault(law.fit.reason, []).append(format_count(law.x or 0))
+    reason = "; ".join(f"{', '.join(sizes)}: {reason}" for reason, sizes in lost.items())
     deviations = (
         _mean([law.deviation_fitted for law in fitted.values()]),
         _mean([law.deviation_held_out for law in fitted.values()]),
@@ -154,7 +157,7 @@ def _single_panel(content: Measured) -> Panel:
 
 def _joint_panel(content: Measured) -> Panel:
     if not content.laws:
-        return _panel(content, {}, (None, None), "", "no points on this factor")
+        return _panel(content, {}, (None, None), "", "")
     (law,) = content.laws
     deviations = law.deviation_fitted, law.deviation_held_out
     if not law.fit.ok:

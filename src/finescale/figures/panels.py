@@ -10,14 +10,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from finescale.figures.style import format_count, sequential
 
 FITTED_MARKER, HELD_OUT_MARKER, DIVERGED_MARKER = "o", "^", "x"
 TITLE_WIDTH = 40  # characters of a reason that fit above a third of a page
 GREY = "#444444"
-MOST_TICKS = 5  # values of the horizontal axis that are named one by one
+DEVIATIONS = r"$\Delta_e$, $\Delta_h$: mean absolute deviation on the fitted and held-out points"
+TICK_GAP = 0.17  # of the horizontal axis: room for a number
 LAW_ROOM = 0.5  # of the dots' range: how far beyond them the loss axis follows a law
 
 
@@ -60,9 +61,8 @@ class Panel:
 def draw_panel(axes: Axes, panel: Panel) -> None:
     """Draw the series, direct labels excluded (they need the final layout)."""
     axes.set_xscale("log")
-    places = sorted({dot.x for series in panel.series for dot in series.dots})
-    few = 0 < len(places) <= MOST_TICKS
-    axes.xaxis.set_major_locator(FixedLocator(places) if few else LogLocator(subs=(1, 3)))
+    places = tick_places(dot.x for series in panel.series for dot in series.dots)
+    axes.xaxis.set_major_locator(FixedLocator(places))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value)))
     axes.xaxis.set_minor_locator(NullLocator())
     lines = list(panel.title)
@@ -76,22 +76,28 @@ def draw_panel(axes: Axes, panel: Panel) -> None:
         axes.text(0.5, 0.5, "no points", transform=axes.transAxes, ha="center", color=GREY)
 
 
+def tick_places(values: Iterable[float]) -> list[float]:
+    """The measured values that can be named on a log axis without overlap, the largest first."""
+    falling = sorted(set(values), reverse=True)
+    if not falling:
+        return []
+    room = TICK_GAP * np.log(falling[0] / falling[-1])
+    places = falling[:1]
+    for value in falling[1:]:
+        if np.log(places[-1] / value) >= room:
+            places.append(value)
+    return places
+
+
 def _draw_series(axes: Axes, series: Series, colour: str) -> None:
     for dot in series.dots:
         marker = HELD_OUT_MARKER if dot.held_out else FITTED_MARKER
         axes.plot(dot.x, dot.loss, marker, color=colour, markersize=4, markeredgewidth=0, zorder=3)
-        if len(dot.losses) > 1:
-            axes.vlines(dot.x, min(dot.losses), max(dot.losses), color=colour, linewidth=0.8)
+        if len(dot.losses) > 1:  # behind the mean, which must stay readable
+            ends = [min(dot.losses), max(dot.losses)]
+            axes.plot([dot.x] * 2, ends, "-", color=colour, linewidth=0.7, zorder=2)
             places = [dot.x] * len(dot.losses)
-            axes.plot(
-                places,
-                dot.losses,
-                "_",
-                color="black",
-                markersize=3.5,
-                markeredgewidth=0.5,
-                zorder=4,
-            )
+            axes.plot(places, dot.losses, "_", color=colour, markersize=4, zorder=2)
     if series.law and series.dots:
         ends = [dot.x for dot in series.dots]
         grid = np.geomspace(min(ends), max(ends), 100)
@@ -178,7 +184,8 @@ def legend(figure: Figure, panels: Iterable[Panel], labels_are: str, note: str =
         for shown, marker, style, label in entries
         if shown
     ]
-    title = "\n".join(filter(None, [labels_are, note]))
+    deviations = DEVIATIONS if any(one.law for one in series) else ""
+    title = "\n".join(filter(None, [labels_are, deviations, note]))
     key = figure.legend(
         handles=handles, loc="outside lower center", ncols=max(len(handles), 1), title=title
     )
