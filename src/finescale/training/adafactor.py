@@ -51,16 +51,15 @@ class Adafactor(torch.optim.Optimizer):
 
 def _update(parameter: Tensor, gradient: Tensor, state: dict, group: dict[str, Any]) -> None:
     decay = 1 - group["step"] ** -DECAY
-    update = gradient * _inverse_root(state, gradient.square(), decay)
+    update = _inverse_root(state, gradient.square().add_(EPSILON_GRADIENT), decay).mul(gradient)
     factor = -group["lr"] / (root_mean_square(update) / CLIP).clamp(min=1.0)
     if group["parameter_scaling"]:
         factor = factor * root_mean_square(parameter).clamp(min=EPSILON_PARAMETER)
-    parameter.add_(update * factor)
+    parameter.add_(update.mul_(factor))
 
 
 def _inverse_root(state: dict, squared: Tensor, decay: float) -> Tensor:
-    """Update the second moment in `state`; return its power -1/2, of a broadcastable shape."""
-    squared = squared + EPSILON_GRADIENT
+    """Update the second moment in `state`; return its power -1/2."""
     if squared.dim() < 2 or min(squared.shape[-2:]) < FACTORED_FROM:
         return _average(state, "moment", squared, decay).rsqrt()
     row = _average(state, "row", squared.mean(dim=-1, keepdim=True), decay)
