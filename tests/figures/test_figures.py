@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from finescale.figures import draw
-from finescale.figures.laws import measured, note_on_failures
+from finescale.figures.measured import measured, note_on_failures
 from finescale.laws import MULTIPLICATIVE, fit_task
 
 FACTORS = {

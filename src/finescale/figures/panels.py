@@ -97,7 +97,7 @@ def _draw_series(axes: Axes, series: Series, colour: str) -> None:
             ends = [min(dot.losses), max(dot.losses)]
             axes.plot([dot.x] * 2, ends, "-", color=colour, linewidth=0.7, zorder=2)
             places = [dot.x] * len(dot.losses)
-            axes.plot(places, dot.losses, "_", color=colour, markersize=4, zorder=2)
+            axes.plot(places, dot.losses, "_", color=colour, markersize=7, zorder=2)
     if series.law and series.dots:
         ends = [dot.x for dot in series.dots]
         grid = np.geomspace(min(ends), max(ends), 100)
