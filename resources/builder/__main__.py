@@ -66,14 +66,15 @@ def build(root: Path, folder: Path) -> None:
     records, drops = build_members(Site(pages, roles), read_other_text(root))
     archive = folder / "corpus.tar.xz"
     write_archive(archive, encode(records))
+    archive_pin, described = pin(archive.read_bytes()), describe_members(records, drops)
     report = {
-        "archive": pin(archive.read_bytes()),
+        "archive": archive_pin,
         "packages": [asdict(package) for package in packages.read_pins(PINS)],
         "libreoffice_pages": dict(sorted(Counter(roles.values()).items())),
-        "members": describe_members(records, drops),
+        "members": described,
     }
     write_report(folder / "corpus.json", report)
-    print(sources_entry(report["archive"], report["members"]), end="")
+    print(sources_entry(archive_pin, described), end="")
 
 
 if __name__ == "__main__":

@@ -169,7 +169,7 @@ def parse_libreoffice(document: str) -> tuple[Block, ...]:
     start, end = document.find('<div id="DisplayArea"'), document.find('<div id="SearchFrame"')
     parser = LibreOfficeParser()
     parser.feed(document[max(start, 0) : end if end > 0 else None])
-    first = {}
+    first: dict[str, Block] = {}
     for block in parser.blocks:
         first.setdefault(block.key, block)
     return tuple(first.values())
