@@ -77,5 +77,6 @@ def sources_entry(archive: dict[str, str | int], members: dict[str, dict]) -> st
         "  members:",
     ]
     for name, member in sorted(members.items()):
-        lines.append(f"    {name}: {{sha256: {member['sha256']}, size: {member['size']}}}")
+        pins = ", ".join(f"{key}: {member[key]}" for key in ("sha256", "size", "records"))
+        lines.append(f"    {name}: {{{pins}}}")
     return "\n".join(lines) + "\n"
