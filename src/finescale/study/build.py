@@ -1,9 +1,10 @@
 """From a completed config to its plan."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from finescale.errors import UserError, refuse_mistakes
 from finescale.study import grid
 from finescale.study.checks import check_meaning
 from finescale.study.config import complete_config
@@ -17,7 +18,7 @@ from finescale.study.sources import Pin, pin_of, read_sources
 def plan_study(raw_config: Any, schema: Path, sources_file: Path, name: str) -> Plan:
     """Check a config and plan everything that follows from it. UserError for mistakes in it."""
     config = complete_config(raw_config, schema, name)
-    pins = _pins(config, sources_file)
+    pins = _pins(config, sources_file, name)
     check_meaning(config, pins, name)
     plan = Plan(config["study"])
     data = DataPlanner(plan, config, pins)
@@ -34,7 +35,7 @@ def plan_study(raw_config: Any, schema: Path, sources_file: Path, name: str) -> 
             family,
             {
                 size: runs.base_model(family, size, int(settings["pretraining_tokens"]))
-                for size in _sizes_of_family(config, family)
+                for size in grid.sizes_of_family(config, family)
             },
         )
         for family, settings in config["families"].items()
@@ -46,21 +47,30 @@ def plan_study(raw_config: Any, schema: Path, sources_file: Path, name: str) -> 
     return plan
 
 
-def _pins(config: Mapping[str, Any], sources_file: Path) -> dict[str, Pin]:
-    """What pins each raw file that the config names."""
+def _pins(config: Mapping[str, Any], sources_file: Path, name: str) -> dict[str, Pin]:
+    """What pins each raw file that the config names; UserError for those that nobody declares."""
     sources = read_sources(sources_file, sources_file.parents[1])
-    datasets = list(config["text"].values())
-    for task in config["tasks"].values():
-        datasets += [task["train"], task["dev"], *task["test"].values()]
-        datasets += task["zero_shot"].values()
-    names = {name for dataset in datasets for name in dataset["raw"]}
-    return {name: pin_of(name, sources, sources_file) for name in sorted(names)}
+    pins, mistakes = {}, []
+    for key, dataset in _datasets(config):
+        for raw in dataset["raw"]:
+            try:
+                pins[raw] = pin_of(raw, sources, sources_file)
+            except UserError as error:
+                mistakes.append(f"`{key}.raw`: {error}")
+    refuse_mistakes(name, mistakes)
+    return pins
 
 
-def _sizes_of_family(config: Mapping[str, Any], family: str) -> list[str]:
-    tasks = [task for task in config["tasks"].values() if task["family"] == family]
-    sizes = {size for task in tasks for size in task["grid"]["llm_model_size"]["values"]}
-    return [size for size in config["model_sizes"] if size in sizes]
+def _datasets(config: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every dataset of a config with its key."""
+    for language, dataset in config["text"].items():
+        yield f"text.{language}", dataset
+    for name, task in config["tasks"].items():
+        for split in ("train", "dev"):
+            yield f"tasks.{name}.{split}", task[split]
+        for kind in ("test", "zero_shot"):
+            for key, dataset in task[kind].items():
+                yield f"tasks.{name}.{kind}.{key}", dataset
 
 
 def _draw(

@@ -1,9 +1,9 @@
 """Mistakes that a schema cannot see: names that do not meet, values that are not in their grid."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from finescale.errors import UserError
+from finescale.errors import refuse_mistakes
 from finescale.study import grid
 from finescale.study.sources import Pin
 
@@ -12,11 +12,10 @@ def check_meaning(config: dict[str, Any], pins: Mapping[str, Pin], name: str) ->
     """Raise UserError with one line for each contradiction in a completed config."""
     mistakes = [
         *_pretraining_mistakes(config),
-        *_family_mistakes(config),
+        *(line for key in config["families"] for line in _family_mistakes(config, key)),
         *(line for key in config["tasks"] for line in _task_mistakes(config, key, pins)),
     ]
-    if mistakes:
-        raise UserError(f"{name}:\n" + "\n".join(f"  {line}" for line in mistakes))
+    refuse_mistakes(name, mistakes)
 
 
 def _pretraining_mistakes(config: dict[str, Any]) -> Iterator[str]:
@@ -27,41 +26,72 @@ def _pretraining_mistakes(config: dict[str, Any]) -> Iterator[str]:
         yield f"`pretraining.objective`: the shares sum to {sum(shares):g}, they must sum to 1"
 
 
-def _family_mistakes(config: dict[str, Any]) -> Iterator[str]:
-    batch = config["pretraining"]["context"] * config["pretraining"]["batch_sequences"]
-    for key, family in config["families"].items():
-        for language in family["languages"]:
-            if language not in config["text"]:
-                yield (
-                    f"`families.{key}.languages`: `text` has no `{language}` "
-                    f"(it has {', '.join(config['text'])})"
-                )
-        if family["pretraining_tokens"] < batch:
-            yield (
-                f"`families.{key}.pretraining_tokens`: {family['pretraining_tokens']:g} is less "
-                f"than one batch (context x batch_sequences = {batch})"
-            )
-        size = family["held_out"]["llm_model_size"] if family["held_out"] else None
-        if size is not None and size not in config["model_sizes"]:
-            yield f"`families.{key}.held_out.llm_model_size`: `{size}` is not in `model_sizes`"
+def _family_mistakes(config: dict[str, Any], key: str) -> Iterator[str]:
+    family, where = config["families"][key], f"`families.{key}"
+    for language in family["languages"]:
+        if language not in config["text"]:
+            yield f"{where}.languages`: `text` has no `{language}` {_there(config['text'])}"
+    tokens = int(family["pretraining_tokens"])
+    if tokens < _batch(config):
+        yield f"{where}.pretraining_tokens`: {tokens} {_less_than(_batch(config))}"
+    length = family["held_out"]["pretraining_tokens"]
+    if length is not None and length >= tokens:
+        yield (
+            f"{where}.held_out.pretraining_tokens`: {_shown(length)} leaves nothing out, "
+            f"it must be less than pretraining_tokens ({tokens})"
+        )
+    size, sizes = family["held_out"]["llm_model_size"], grid.sizes_of_family(config, key)
+    if not sizes:
+        yield f"{where}`: no task finetunes it; remove it or add a task"
+    elif size is not None and size not in sizes:
+        listed = _list(sizes)
+        yield f"{where}.held_out.llm_model_size`: `{size}` is not a size of its tasks {listed}"
+
+
+def _batch(config: dict[str, Any]) -> int:
+    """Tokens in a pretraining batch."""
+    return config["pretraining"]["context"] * config["pretraining"]["batch_sequences"]
+
+
+def _less_than(batch: int) -> str:
+    return f"is less than one batch (context x batch_sequences = {batch})"
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:.0f}"
+
+
+def _list(values: Iterable[Any]) -> str:
+    return f"({', '.join(map(_shown, values))})"
+
+
+def _there(known: Iterable[str]) -> str:
+    return f"(it has {', '.join(known)})"
 
 
 def _task_mistakes(config: dict[str, Any], key: str, pins: Mapping[str, Pin]) -> Iterator[str]:
     task, where = config["tasks"][key], f"`tasks.{key}"
     if task["family"] not in config["families"]:
-        yield f"{where}.family`: `{task['family']}` is not in `families`"
+        there = _there(config["families"])
+        yield f"{where}.family`: `{task['family']}` is not in `families` {there}"
         return
     yield from _axis_mistakes(f"{where}.grid", task["grid"])
     for method in grid.methods_of(task):
         if method not in config["methods"]:
             yield f"{where}.grid.finetuning_examples.{method}`: `methods` has no `{method}`"
-    for size in task["grid"]["llm_model_size"]["values"]:
-        if size not in config["model_sizes"]:
-            yield f"{where}.grid.llm_model_size`: `{size}` is not in `model_sizes`"
-    if grid.base_size(task) not in task["grid"]["llm_model_size"]["values"]:
-        yield f"{where}.grid.base_size`: `{grid.base_size(task)}` is not in llm_model_size.values"
+    yield from _size_mistakes(config, task, where)
     yield from _token_mistakes(config, task, where)
     yield from _pool_mistakes(task, where, pins)
+
+
+def _size_mistakes(config: dict[str, Any], task: dict[str, Any], where: str) -> Iterator[str]:
+    known, sizes = config["model_sizes"], task["grid"]["llm_model_size"]["values"]
+    for size in sizes:
+        if size not in known:
+            yield f"{where}.grid.llm_model_size`: `{size}` is not in `model_sizes` {_there(known)}"
+    base = grid.base_size(task)
+    if base not in sizes:
+        yield f"{where}.grid.base_size`: `{base}` is not in llm_model_size.values {_list(sizes)}"
 
 
 def _axis_mistakes(where: str, axes: dict[str, Any]) -> Iterator[str]:
@@ -72,18 +102,20 @@ def _axis_mistakes(where: str, axes: dict[str, Any]) -> Iterator[str]:
         if "values" not in axis:
             yield from _axis_mistakes(f"{where}.{key}", axis)
         elif axis.get("held_out") is not None and axis["held_out"] not in axis["values"]:
-            values = ", ".join(map(str, axis["values"]))
-            yield f"{where}.{key}.held_out`: {axis['held_out']} is not in the grid ({values})"
+            given, values = _shown(axis["held_out"]), _list(axis["values"])
+            yield f"{where}.{key}.held_out`: {given} is not in the grid {values}"
 
 
 def _token_mistakes(config: dict[str, Any], task: dict[str, Any], where: str) -> Iterator[str]:
-    full = grid.full_tokens(config, task)
+    full, batch = grid.full_tokens(config, task), _batch(config)
     for tokens in task["grid"]["pretraining_tokens"]["values"]:
         if tokens > full:
             yield (
-                f"{where}.grid.pretraining_tokens`: {tokens:g} is more than the "
-                f"pretraining_tokens of `families.{task['family']}` ({full:g})"
+                f"{where}.grid.pretraining_tokens`: {_shown(tokens)} is more than the "
+                f"pretraining_tokens of `families.{task['family']}` ({full})"
             )
+        if tokens < batch:
+            yield f"{where}.grid.pretraining_tokens`: {_shown(tokens)} {_less_than(batch)}"
 
 
 def _pool_mistakes(task: dict[str, Any], where: str, pins: Mapping[str, Pin]) -> Iterator[str]:
@@ -99,4 +131,4 @@ def _pool_mistakes(task: dict[str, Any], where: str, pins: Mapping[str, Pin]) ->
         sizes["noise_floor.finetuning_examples"] = task["noise_floor"]["finetuning_examples"]
     for key, size in sizes.items():
         if size > pool:
-            yield f"{where}.{key}`: a subset of {size:g} is larger than its corpus ({pool})"
+            yield f"{where}.{key}`: a subset of {_shown(size)} is larger than its corpus ({pool})"

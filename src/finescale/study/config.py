@@ -1,7 +1,6 @@
 """Reading a study: its config checked against the schema, completed, and mistakes explained."""
 
 import copy
-import difflib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -9,9 +8,7 @@ from typing import Any
 
 import yaml
 
-from finescale.errors import UserError
-
-MOST_MISTAKES_SHOWN = 10
+from finescale.errors import UserError, refuse_mistakes, suggestion
 
 
 def load_config(path: Path | str, schema: Path | str) -> dict[str, Any]:
@@ -32,9 +29,7 @@ def complete_config(config: Any, schema: Path | str, name: str) -> dict[str, Any
     """
     completed = copy.deepcopy(config)
     errors = sorted(_validator(str(schema)).iter_errors(completed), key=lambda e: str(e.json_path))
-    if errors:
-        lines = [line for error in errors for line in _explain(error)][:MOST_MISTAKES_SHOWN]
-        raise UserError(f"{name}:\n" + "\n".join(f"  {line}" for line in lines))
+    refuse_mistakes(name, (line for error in errors for line in _explain(error)))
     return completed
 
 
@@ -60,7 +55,7 @@ def _explain(error: Any) -> Iterator[str]:
     path = ".".join(str(part) for part in error.absolute_path) or "(top level)"
     if error.validator == "additionalProperties":
         for key in sorted(set(error.instance) - set(error.schema["properties"])):
-            yield f"`{path}`: unknown key `{key}`{_suggestion(key, error.schema['properties'])}"
+            yield f"`{path}`: unknown key `{key}`{suggestion(key, error.schema['properties'])}"
     elif error.validator == "required":
         missing = sorted(set(error.validator_value) - set(error.instance))
         yield f"`{path}`: missing key{'s' * (len(missing) > 1)} {', '.join(missing)}"
@@ -71,11 +66,6 @@ def _explain(error: Any) -> Iterator[str]:
         yield f"`{path}`: {error.instance!r} is not one of: {allowed}"
     else:
         yield f"`{path}`: {error.message}"
-
-
-def _suggestion(key: str, known: Any) -> str:
-    close = difflib.get_close_matches(key, known, n=1)
-    return f"; did you mean `{close[0]}`?" if close else f" (known: {', '.join(sorted(known))})"
 
 
 def _allowed(error: Any) -> str:

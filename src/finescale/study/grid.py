@@ -1,6 +1,6 @@
 """The cells of a task: every combination of factors that is finetuned."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,28 +19,35 @@ class Cell:
     seed: int
 
 
-def methods_of(task: dict[str, Any]) -> list[str]:
+def methods_of(task: Mapping[str, Any]) -> list[str]:
     """Methods by which a task is finetuned."""
     return list(task["grid"]["finetuning_examples"])
 
 
-def base_size(task: dict[str, Any]) -> str:
+def base_size(task: Mapping[str, Any]) -> str:
     """The model size at which pretraining size and PET size are varied."""
     grid = task["grid"]
     return grid["base_size"] or grid["llm_model_size"]["values"][0]
 
 
-def base_pet_size(config: dict[str, Any], method: str) -> int | None:
+def base_pet_size(config: Mapping[str, Any], method: str) -> int | None:
     """Rank or prompt length outside PET-size scaling; None for full-model tuning."""
     return config["methods"][method].get("base_pet_parameter_size")
 
 
-def full_tokens(config: dict[str, Any], task: dict[str, Any]) -> int:
+def full_tokens(config: Mapping[str, Any], task: Mapping[str, Any]) -> int:
     """Pretraining tokens of the finished base models of the task's family."""
     return int(config["families"][task["family"]]["pretraining_tokens"])
 
 
-def cells(config: dict[str, Any], task: dict[str, Any]) -> list[Cell]:
+def sizes_of_family(config: Mapping[str, Any], family: str) -> list[str]:
+    """The model sizes that the tasks of a family finetune, in the order of `model_sizes`."""
+    tasks = [task for task in config["tasks"].values() if task["family"] == family]
+    sizes = {size for task in tasks for size in task["grid"]["llm_model_size"]["values"]}
+    return [size for size in config["model_sizes"] if size in sizes]
+
+
+def cells(config: Mapping[str, Any], task: Mapping[str, Any]) -> list[Cell]:
     """Every run of a task, each once, though factors share the cells at the base.
 
     The order is: by factor (model size, pretraining tokens, PET size), then by seed.
@@ -56,7 +63,7 @@ def cells(config: dict[str, Any], task: dict[str, Any]) -> list[Cell]:
 
 
 def settings(
-    config: dict[str, Any], task: dict[str, Any]
+    config: Mapping[str, Any], task: Mapping[str, Any]
 ) -> Iterator[tuple[str, int, str, int | None]]:
     """Size, pretraining tokens, method and PET size, one factor moving at a time."""
     grid, base, full = task["grid"], base_size(task), full_tokens(config, task)
@@ -70,11 +77,11 @@ def settings(
             yield base, full, method, int(value)
 
 
-def _examples(task: dict[str, Any], method: str) -> list[int]:
+def _examples(task: Mapping[str, Any], method: str) -> list[int]:
     return [int(value) for value in task["grid"]["finetuning_examples"][method]["values"]]
 
 
-def _noise_floor(config: dict[str, Any], task: dict[str, Any]) -> Iterator[Cell]:
+def _noise_floor(config: Mapping[str, Any], task: Mapping[str, Any]) -> Iterator[Cell]:
     floor = task.get("noise_floor")
     if floor is None:
         return
@@ -90,7 +97,7 @@ def _noise_floor(config: dict[str, Any], task: dict[str, Any]) -> Iterator[Cell]
             )
 
 
-def held_out(task: dict[str, Any]) -> dict[str, Any]:
+def held_out(task: Mapping[str, Any]) -> dict[str, Any]:
     """The held-out value of each factor, None where the fits leave nothing out."""
     grid = task["grid"]
     return {
@@ -106,7 +113,7 @@ def held_out(task: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def is_held_out(cell: Cell, task: dict[str, Any]) -> bool:
+def is_held_out(cell: Cell, task: Mapping[str, Any]) -> bool:
     """Whether any coordinate of the cell is a held-out value."""
     out = held_out(task)
     return (

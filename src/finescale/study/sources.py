@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import yaml
 
-from finescale.errors import UserError
+from finescale.errors import UserError, suggestion
 
 SOURCE_KEYS = {"path", "url", "sha256", "size", "records", "licence", "members"}
 
@@ -91,9 +91,11 @@ def pin_of(name: str, sources: dict[str, Source], path: Path) -> Pin:
     """The pin of `<source>` or `<source>:<member>`; UserError when `path` declares no such file."""
     source, _, member = name.partition(":")
     if source not in sources:
-        raise UserError(f"{name}: {path} has no source `{source}`")
+        raise UserError(f"{path} has no source `{source}`{suggestion(source, sources)}")
     if not member:
         return sources[source].pin
-    if member not in sources[source].members:
-        raise UserError(f"{name}: source `{source}` in {path} has no member `{member}`")
-    return sources[source].members[member]
+    members = sources[source].members
+    if member not in members:
+        likely = suggestion(member, members)
+        raise UserError(f"`{source}` in {path} has no member `{member}`{likely}")
+    return members[member]
