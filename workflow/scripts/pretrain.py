@@ -1,5 +1,6 @@
 """Pretrain one base model, going on from the longest shorter run of the same trajectory."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from finescale.store import Job, Recipe, run_job
@@ -31,13 +32,9 @@ def predecessor(job: Job) -> Path | None:
     from finescale.training import STATE_FILE
 
     def shorter(recipe: Recipe) -> bool:
-        same = {**recipe.parameters, "tokens": job.parameters["tokens"]} == job.parameters
-        return (
-            same
-            and recipe.version == job.recipe.version
-            and recipe.inputs == job.recipe.inputs
-            and recipe.parameters["tokens"] < job.parameters["tokens"]
-        )
+        parameters = {**recipe.parameters, "tokens": job.parameters["tokens"]}
+        same = replace(recipe, parameters=parameters).digest == job.recipe.digest
+        return same and recipe.parameters["tokens"] < job.parameters["tokens"]
 
     found = [a for a in job.store.find("pretrain", shorter) if (a.folder / STATE_FILE).exists()]
     if not found:
