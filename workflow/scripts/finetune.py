@@ -24,8 +24,8 @@ def make(job: Job) -> None:
         dev=examples(tokens, "dev"),
         tests=[examples(tests, split) for split in tests.recipe.parameters["splits"]],
     )
-    for name in ("result.json", "model/config.json", "model/model.safetensors"):
-        if (base.folder / name).exists():  # a diverged base model has no weights
+    for name in (entry["name"] for entry in base.manifest["files"]):
+        if name == "result.json" or name.startswith("model/"):  # a diverged model has no weights
             base.file(name)
     tokenizer = Tokenizer(job.input("tokenizer").file("tokenizer.model"))
     finetune(
