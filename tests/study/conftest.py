@@ -17,6 +17,11 @@ SOURCES = ROOT / "config" / "sources.yaml"
 
 
 @pytest.fixture(scope="session")
+def schema() -> Path:
+    return SCHEMA
+
+
+@pytest.fixture(scope="session")
 def config_files() -> dict[str, Any]:
     names = ("smoke", "demo", "paper")
     return {name: yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()) for name in names}
