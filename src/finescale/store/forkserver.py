@@ -37,7 +37,7 @@ def start() -> None:
     """
     path = Path(tempfile.mkdtemp(prefix="finescale-")) / "socket"
     server = subprocess.Popen(
-        [sys.executable, "-m", "finescale.store.forkserver", str(path)],
+        [sys.executable, "-c", f"from {__name__} import serve; serve()", str(path)],
         stdin=subprocess.PIPE,
         env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         start_new_session=True,  # Ctrl-C is for the programs, which hear of it by their callers
@@ -71,8 +71,9 @@ def run_forked(preload: Sequence[str]) -> int | None:
     return int(status) if status else KILLED
 
 
-def serve(path: Path) -> None:
-    """Fork for every request until standard input is closed."""
+def serve() -> None:
+    """Fork for every request at the socket, the first argument, until standard input is closed."""
+    path = Path(sys.argv[1])
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits: callers hear from the programs
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(str(path))
@@ -110,7 +111,10 @@ def _become(request: dict, descriptors: list[int], connection: socket.socket) ->
     os.environ.clear()
     os.environ.update(request["environment"])
     sys.argv = request["arguments"]
-    threading.Thread(target=_interrupt_with_caller, args=(connection,), daemon=True).start()
+    finished = threading.Event()
+    watch = threading.Thread(target=_interrupt_with_caller, args=(connection, finished))
+    watch.daemon = True
+    watch.start()
     status = 1
     try:
         runpy.run_path(sys.argv[0], run_name="__main__")
@@ -118,8 +122,9 @@ def _become(request: dict, descriptors: list[int], connection: socket.socket) ->
     except SystemExit as leaving:
         status = _exit_status(leaving)
     except BaseException:
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        sys.excepthook(*sys.exc_info())
     finally:
+        finished.set()
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         with contextlib.suppress(OSError):  # the caller was killed
@@ -134,12 +139,10 @@ def _exit_status(leaving: SystemExit) -> int:
     return leaving.code or 0
 
 
-def _interrupt_with_caller(connection: socket.socket) -> None:
-    """When the caller is gone, stop as by Ctrl-C: scratch folders are cleaned up."""
+def _interrupt_with_caller(connection: socket.socket, finished: threading.Event) -> None:
+    """When the caller is gone too early, stop as by Ctrl-C: scratch folders are cleaned up."""
     with contextlib.suppress(OSError):
         connection.recv(1)
-    os.kill(os.getpid(), signal.SIGINT)
-
-
-if __name__ == "__main__":
-    serve(Path(sys.argv[1]))
+    if not finished.is_set():
+        # to the main thread: another one would not wake it from a sleep or a wait
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)  # type: ignore[arg-type]

@@ -53,7 +53,7 @@ class Plan:
         return reference
 
     def needed(self, reference: str) -> list[str]:
-        """What must be complete before an artifact is made: its inputs, and what it goes on from."""
+        """What must be complete before an artifact is made: its inputs, a checkpoint before it."""
         earlier = [self.after[reference]] if reference in self.after else []
         return [*self.recipes[reference].input_references(), *earlier]
 
