@@ -46,7 +46,7 @@ class Plan:
     ) -> str:
         """Plan one artifact and return its reference; the same recipe twice is one artifact."""
         roles = {role: tuple(references) for role, references in inputs.items()}
-        recipe = Recipe(stage, STAGES[stage].version, parameters, roles)
+        recipe = Recipe(stage, STAGES[stage], parameters, roles)
         reference = recipe.reference
         self.recipes.setdefault(reference, recipe)
         self.labels.setdefault(reference, label)

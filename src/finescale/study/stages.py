@@ -1,32 +1,21 @@
-"""The stages, their versions, and the code each stands for.
+"""The stages and their versions.
 
-A version is part of every recipe: raise it when a change of code changes results. The modules are
-what `tests/study/test_stage_code.py` watches: when their code changes, either the version goes up
-or `tests/study/stage_code.json` records that the results stay the same.
+A version is part of every recipe of its stage: raise it when a change of code changes results.
+`tests/study/test_stage_code.py` fails when the code of a stage's program, or of what the program
+imports, changed and neither its version nor `tests/study/stage_code.json` says what follows.
 """
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Stage:
-    """`modules` are packages or modules of finescale whose code decides the stage's result."""
-
-    version: int
-    modules: tuple[str, ...]
-
-
 STAGES = {
-    "source": Stage(1, ("corpora.sources",)),
-    "corpus": Stage(1, ("corpora.records",)),
-    "tokenizer": Stage(1, ("tokens.tokenizer",)),
-    "tokens": Stage(1, ("tokens",)),
-    "pretrain": Stage(1, ("models", "training")),
-    "finetune": Stage(1, ("models", "training", "corpora.subsets")),
-    "points": Stage(1, ("laws.points",)),
-    "joined_points": Stage(1, ("laws.points",)),
-    "fit": Stage(1, ("laws",)),
-    "pretraining_law": Stage(1, ("laws",)),
-    "figure": Stage(1, ("laws", "figures")),
-    "table": Stage(1, ("laws", "figures")),
+    "source": 1,
+    "corpus": 1,
+    "tokenizer": 1,
+    "tokens": 1,
+    "pretrain": 1,
+    "finetune": 1,
+    "points": 1,
+    "joined_points": 1,
+    "fit": 1,
+    "pretraining_law": 1,
+    "figure": 1,
+    "table": 1,
 }
