@@ -65,8 +65,9 @@ def test_a_run_that_goes_on_takes_only_the_missing_steps(tiny, tmp_path, capsys)
     capsys.readouterr()
     predecessor = tmp_path / "short" / STATE_FILE
     tiny.pretrain_tiny(tmp_path / "long", tmp_path / "r2", predecessor=predecessor)
-    lines = capsys.readouterr().err.splitlines()
-    assert [line.split()[1] for line in lines] == ["16/20", "20/20"]
+    repeats, *steps = capsys.readouterr().err.splitlines()
+    assert [line.split()[1] for line in steps] == ["16/20", "20/20"]
+    assert repeats.startswith("the text fills") and repeats.endswith("times")
 
 
 def test_divergence_is_a_result_without_weights(tiny, tmp_path):

@@ -1,5 +1,6 @@
 """Pretrain one base model."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,7 @@ def pretrain(
         parameters["context"],
         parameters["seed"],
     )
+    _say_when_text_repeats(objective, parameters)
     rows = objective.causal_rows(streams.validation, parameters["validation"]["sequences"])
     held_out = evaluation_batches(rows, vocabulary.pad)
 
@@ -80,6 +82,17 @@ def pretrain(
             run.save(out / STATE_FILE)
     write_json(out / "result.json", result)
     return result
+
+
+def _say_when_text_repeats(objective: Objective, parameters: Mapping[str, Any]) -> None:
+    """The paper trains for one epoch; a short text is read again, which should not go unseen."""
+    rows = steps_of(parameters, parameters["tokens"]) * parameters["batch_sequences"]
+    if rows > objective.chunks:
+        print(
+            f"the text fills {objective.chunks:,} rows; training reads it "
+            f"{rows / objective.chunks:.2f} times",
+            file=sys.stderr,
+        )
 
 
 def _scheduled_looks(parameters: Mapping[str, Any]) -> set[int]:
