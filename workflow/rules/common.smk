@@ -115,9 +115,9 @@ def view_input(pattern):
 
 
 def is_stale(path):
-    """Whether a view exists and shows another artifact than the planned one."""
+    """Whether a view exists and is not a link to the planned artifact."""
     folder = STORE / relative_folder(shown(path))
-    return Path(path).is_symlink() and Path(path).resolve().parent != folder.resolve()
+    return Path(path).exists() and Path(path).resolve().parent != folder.resolve()
 
 
 def view_folder(pattern):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 PATH_DIGITS = 20
+EXACT_FLOATS = 2**53  # below it each whole number is a float of its own
 
 
 def canonical_json(value: Any) -> str:
@@ -27,7 +28,7 @@ def canonical_json(value: Any) -> str:
 
 
 def _whole_floats_as_integers(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT_FLOATS:
         return int(value)
     if isinstance(value, Mapping):
         return {key: _whole_floats_as_integers(item) for key, item in value.items()}
