@@ -66,7 +66,7 @@ class Checkout:
 
     def command(self, *arguments: str, config: str | None = "smoke") -> list[str]:
         study = ["--configfile", f"config/{config}.yaml"] if config else []
-        return [sys.executable, "-m", "snakemake", "-c2", *study, *arguments]
+        return [sys.executable, "-m", "snakemake", "-c2", *arguments, *study]
 
     def snakemake(self, *arguments: str, config: str | None = "smoke") -> Run:
         done = subprocess.run(

@@ -78,7 +78,7 @@ def test_state_is_kept_when_the_job_fails_and_gone_when_it_is_published(workshop
 def test_only_one_process_at_a_time_holds_a_folder(tmp_path, team, dead_process):
     folder = tmp_path / "resume"
     holders = team(4, "holder.py", folder, 60)
-    for _ in range(10):
+    for _ in range(5):
         write_lock(folder, process=dead_process)  # all four find a dead holder at once
         assert holders.round() == ["alone"] * 4
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from finescale.store import resume
 
-resume.POLL_SECONDS = 0.05
+resume.POLL_SECONDS = 0.3
 resume.STALE_AFTER_SECONDS = float(sys.argv[2])
 
 
