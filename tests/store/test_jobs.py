@@ -91,14 +91,11 @@ def test_scratch_of_a_living_job_is_left_alone(workshop):
     assert list(verify(workshop.store)) == []
 
 
-@pytest.mark.parametrize("already", [0, 1])
-def test_a_full_disk_is_one_message_and_publishes_nothing(workshop, small_disk, already):
+@pytest.mark.parametrize("name", ["large", "large.safetensors"])
+def test_a_full_disk_is_one_message_and_publishes_nothing(workshop, small_disk, name):
     workshop.store.root = small_disk.folder / "results" / "store"
     workshop.store.root.mkdir(parents=True)
-    files = {"data": "text", "large": "x" * (2 * small_disk.ROOM)}
-    recipe = workshop.recipe(**files)
-    if already:
-        workshop.store.folder(recipe.reference).mkdir(parents=True)
+    recipe = workshop.recipe(**{"data": "text", name: "x" * (2 * small_disk.ROOM)})
     done = workshop.run(recipe, largest_file=small_disk.largest_file)
     assert_one_clear_message(done, "File too large" if small_disk.largest_file else "No space left")
     assert f"Make room and give leave to write below {workshop.store.root}" in done.stderr

@@ -3,6 +3,7 @@
 import argparse
 import errno
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from finescale.store.provenance import Stopwatch
 from finescale.store.publishing import clear_place, publish, restore, scratch_folder
 from finescale.store.recipes import PATH_DIGITS, Recipe
 
-REFUSED_BY_THE_DISK = (
+REFUSALS = (
     errno.ENOSPC,
     errno.EDQUOT,
     errno.EFBIG,
@@ -95,6 +96,18 @@ def read_recipe(path: Path) -> tuple[Recipe, str]:
         raise UserError(f"{path}: not a recipe. Delete it; `snakemake` writes it again.") from None
 
 
+def refused_by_the_disk(error: BaseException | None) -> str | None:
+    """What the disk did not allow, if an error comes from that; None for all other errors.
+
+    Libraries in other languages have errors of their own, so the system's words are looked for.
+    """
+    while error is not None:
+        if any(os.strerror(code) in str(error) for code in REFUSALS):
+            return str(error)
+        error = error.__cause__ or error.__context__
+    return None
+
+
 def run_job(make: Callable[[Job], None], preload: Sequence[str] = ()) -> None:
     """The command line of a stage program: `python workflow/scripts/STAGE.py RECIPE`.
 
@@ -112,11 +125,12 @@ def run_job(make: Callable[[Job], None], preload: Sequence[str] = ()) -> None:
         make_artifact(Store(arguments.store), recipe, make, label)
     except UserError as error:
         sys.exit(f"error: {error}")
-    except OSError as error:
-        if error.errno not in REFUSED_BY_THE_DISK:
+    except Exception as error:
+        reason = refused_by_the_disk(error)
+        if reason is None:
             raise
         sys.exit(
-            f"error: {error.filename or arguments.store}: {error.strerror}.\n"
+            f"error: {reason}\n"
             f"Nothing was published. Make room and give leave to write below {arguments.store}, "
             "then run snakemake again."
         )
