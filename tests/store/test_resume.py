@@ -98,6 +98,7 @@ def test_a_holder_on_another_host_is_respected_while_its_heart_beats(tmp_path, t
     member.stdin.flush()
     listening.start()
     for beats in range(50):  # four seconds: twice as long as a silent holder is respected
+        assert json.loads((folder / "lock.json").read_text())["host"] == "elsewhere"
         write_lock(folder, host="elsewhere", process=1, beats=beats)
         assert not answered.wait(0.08)
     listening.join(timeout=60)
