@@ -6,6 +6,7 @@ finescale invalidate DIGEST  show, then remove, an artifact and everything built
 """
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -28,10 +29,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if not parsed.store.is_dir():
             raise UserError(f"{parsed.store}: no store here. Run from the repository's root.")
-        return parsed.run(Store(parsed.store), parsed)
+        status = parsed.run(Store(parsed.store), parsed)
+        sys.stdout.flush()
+        return status
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # `finescale trace ... | head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,5 +1,6 @@
 """The `finescale` command, as a person or a shell script uses it."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -122,3 +123,12 @@ def test_no_command_is_answered_with_the_usage(folder):
     done = subprocess.run([FINESCALE], capture_output=True, text=True)
     assert done.returncode == 2
     assert "usage: finescale" in done.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(chain):
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [FINESCALE, "trace", chain["figure"].digest]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -123,6 +123,7 @@ def test_a_large_number_given_as_text(plan, smoke):
 @pytest.mark.parametrize(
     ("path", "value", "said"),
     [
+        ("study", "store", "'store' cannot be used (taken: store, logs, recipes, resume)"),
         ("precision", "fp16", "'fp16' is not one of: fp32, bf16"),
         ("seeds", 0, "0 is not of type 'array'"),
         ("seeds", [], "should be non-empty"),

@@ -64,6 +64,9 @@ def _explain(error: Any) -> Iterator[str]:
     elif error.validator == "enum":
         allowed = ", ".join(map(str, error.validator_value))
         yield f"`{path}`: {error.instance!r} is not one of: {allowed}"
+    elif error.validator == "not":
+        taken = ", ".join(error.validator_value["enum"])
+        yield f"`{path}`: {error.instance!r} cannot be used (taken: {taken})"
     else:
         yield f"`{path}`: {error.message}"
 
