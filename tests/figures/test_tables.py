@@ -10,6 +10,7 @@ TASKS = [
     {
         "title": title,
         "family": "en-de",
+        "train_examples": 8192,
         "max_source_tokens": 48,
         "max_target_tokens": 40,
         "test_sets": ["news20", "news21"],

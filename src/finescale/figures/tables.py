@@ -30,15 +30,16 @@ ERROR_COLUMNS = (
 def setup_table(tasks: Sequence[Mapping], folder: Path) -> None:
     """Table 1: the tasks, and every grid of values with the held-out one.
 
-    Each task has title, family, max_source_tokens, max_target_tokens, test_sets, zero_shot_sets
-    and `grid`: for llm_model_size and pretraining_tokens {values, held_out}, for
-    pet_parameter_size and finetuning_examples the same by method.
+    Each task has title, family, train_examples (or None), max_source_tokens, max_target_tokens,
+    test_sets, zero_shot_sets and `grid`: for llm_model_size and pretraining_tokens {values,
+    held_out}, for pet_parameter_size and finetuning_examples the same by method.
     """
-    header = ("Task", "Base LLM", "Length", "Test sets", "Zero-shot sets")
+    header = ("Task", "Base LLM", "#Train", "Length", "Test sets", "Zero-shot sets")
     rows = tuple(
         (
             task["title"],
             task["family"],
+            DASH if task["train_examples"] is None else f"{task['train_examples']:,}",
             f"{task['max_source_tokens']}/{task['max_target_tokens']}",
             ", ".join(task["test_sets"]),
             ", ".join(task["zero_shot_sets"]) or DASH,
@@ -59,7 +60,7 @@ def setup_table(tasks: Sequence[Mapping], folder: Path) -> None:
         ),
     ]
     save(typeset(blocks), folder, "table")
-    columns = ("task", "base_llm", "length", "test_sets", "zero_shot_sets")
+    columns = ("task", "base_llm", "train_examples", "length", "test_sets", "zero_shot_sets")
     records = [dict(zip(columns, row, strict=True)) | {"record": "task"} for row in rows]
     records += [
         {"record": "grid", "factor": factor, "where": _where(scope), "held_out": held_out}

@@ -42,6 +42,7 @@ def plan_study(raw_config: Any, schema: Path, sources_file: Path, name: str) -> 
     }
     runs.order_checkpoints()
     _draw(results, points, fits, laws)
+    results.drawing("table", "table1", {}, tasks=results.task_rows(pins))
     joined = results.joined_points(list(points.values()))
     plan.views.append(View(f"results/{plan.study}/points.csv", joined, "points.csv"))
     return plan
@@ -95,7 +96,6 @@ def _draw(
     else:
         results.plan.unsupported["figure4"] = "no task has two or more pet_parameter_size values"
     results.drawing("figure", "figure10", {"laws": list(laws.values())})
-    results.drawing("table", "table1", {}, tasks=results.task_rows())
     results.drawing("table", "table2", {"fits": [fits[first]]})
     results.drawing("table", "table3", {}, model_sizes=config["model_sizes"])
     results.drawing("table", "table4", {"fits": list(fits.values())})

@@ -5,7 +5,7 @@ from typing import Any
 
 from finescale.errors import refuse_mistakes
 from finescale.study import grid
-from finescale.study.sources import Pin
+from finescale.study.sources import Pin, count_records
 
 
 def check_meaning(config: dict[str, Any], pins: Mapping[str, Pin], name: str) -> None:
@@ -119,10 +119,9 @@ def _token_mistakes(config: dict[str, Any], task: dict[str, Any], where: str) ->
 
 
 def _pool_mistakes(task: dict[str, Any], where: str, pins: Mapping[str, Pin]) -> Iterator[str]:
-    counts = [pins[name].records for name in task["train"]["raw"]]
-    if any(count is None for count in counts):
+    pool = count_records(task["train"]["raw"], pins)
+    if pool is None:
         return  # not known before the raw files are read; the finetune job checks again
-    pool = sum(count for count in counts if count is not None)
     sizes = {
         f"grid.finetuning_examples.{method}": max(axis["values"])
         for method, axis in task["grid"]["finetuning_examples"].items()

@@ -6,6 +6,7 @@ from typing import Any
 from finescale.study import grid
 from finescale.study.grid import Cell
 from finescale.study.plan import Plan, View
+from finescale.study.sources import Pin, count_records
 
 DRAWN_AS = ("pdf", "png", "svg", "csv")
 
@@ -100,13 +101,14 @@ class ResultPlanner:
             for ext in DRAWN_AS
         ]
 
-    def task_rows(self) -> list[dict[str, Any]]:
+    def task_rows(self, pins: Mapping[str, Pin]) -> list[dict[str, Any]]:
         """What Table 1 says of each task."""
         return [
             {
                 "task": name,
                 "title": task["title"],
                 "family": task["family"],
+                "train_examples": count_records(task["train"]["raw"], pins),
                 "max_source_tokens": task["max_source_tokens"],
                 "max_target_tokens": task["max_target_tokens"],
                 "test_sets": list(task["test"]),

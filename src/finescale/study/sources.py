@@ -1,6 +1,7 @@
 """The raw files that a study starts from, as config/sources.yaml pins them."""
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -99,3 +100,10 @@ def pin_of(name: str, sources: dict[str, Source], path: Path) -> Pin:
         likely = suggestion(member, members)
         raise UserError(f"`{source}` in {path} has no member `{member}`{likely}")
     return members[member]
+
+
+def count_records(names: Iterable[str], pins: Mapping[str, Pin]) -> int | None:
+    """Records of several raw files together; None while one of them is not counted."""
+    counts = [pins[name].records for name in names]
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
