@@ -3,6 +3,7 @@
 import re
 import unicodedata
 import xml.etree.ElementTree as ElementTree
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -39,7 +40,7 @@ def clean(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip()
 
 
-class _BlockParser(HTMLParser):
+class _BlockParser(HTMLParser, ABC):
     """Cuts a document into blocks; subclasses say what is a block and what is skipped."""
 
     def __init__(self) -> None:
@@ -82,14 +83,17 @@ class _BlockParser(HTMLParser):
         text, self._text = clean("".join(self._text)), []
         return text
 
+    @abstractmethod
     def is_skipped(self, tag: str, classes: list[str]) -> bool:
-        raise NotImplementedError
+        """Whether an element, with all that is in it, holds no text of the page."""
 
+    @abstractmethod
     def open(self, tag: str, attributes: Attributes) -> None:
-        raise NotImplementedError
+        """What the start of an element means."""
 
+    @abstractmethod
     def close_element(self, tag: str) -> None:
-        raise NotImplementedError
+        """What the end of an element means."""
 
 
 class LibreOfficeParser(_BlockParser):

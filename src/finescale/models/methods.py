@@ -7,6 +7,7 @@ sees the padding after it, and without a mask attention takes its fast path.
 
 import json
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,7 +31,7 @@ from finescale.models.decoder import load_decoder, save_decoder
 LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
-class TunedModel(nn.Module):
+class TunedModel(nn.Module, ABC):
     """A decoder as one method tunes it.
 
     `model` is what the method trains, `decoder` the transformers model inside it, with adapters
@@ -53,9 +54,9 @@ class TunedModel(nn.Module):
         """The parameters that training changes, by name."""
         return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
 
+    @abstractmethod
     def save(self, folder: Path) -> None:
         """Write what was tuned; `load_tuned` reads it."""
-        raise NotImplementedError
 
 
 class FullTuning(TunedModel):
