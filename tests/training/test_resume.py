@@ -36,6 +36,12 @@ def kill_after(line_start, *arguments):
     process.stderr.close()
 
 
+def first_step(log: str) -> int:
+    """The first step that a training reports."""
+    line = next(line for line in log.splitlines() if line.startswith("step"))
+    return int(line.split()[1].split("/")[0])
+
+
 def test_killed_pretraining(tiny, tmp_path, capsys):
     whole, out, resume = tmp_path / "whole", tmp_path / "out", tmp_path / "resume"
     out.mkdir()
@@ -45,8 +51,7 @@ def test_killed_pretraining(tiny, tmp_path, capsys):
     assert 39 <= saved.step < 200
     assert not list(out.iterdir())
     tiny.pretrain_tiny(out, resume, **LONG)
-    first = capsys.readouterr().err.split()[1]
-    assert int(first.split("/")[0]) > saved.step
+    assert first_step(capsys.readouterr().err) > saved.step
     tiny.pretrain_tiny(whole, tmp_path / "other", **LONG)
     assert files(out) == files(whole)
 
@@ -61,8 +66,7 @@ def test_killed_finetuning(tiny, base, tmp_path, capsys):
     assert saved.best.weights.keys() == weights.keys()
     assert all("lora_" in name for name in weights)  # the frozen model is not saved again
     tiny.finetune_tiny(base, out, resume, max_steps=150)
-    first = capsys.readouterr().err.split()[1]
-    assert int(first.split("/")[0]) > saved.step
+    assert first_step(capsys.readouterr().err) > saved.step
     tiny.finetune_tiny(base, whole, tmp_path / "other", max_steps=150)
     assert files(out) == files(whole)
 
