@@ -150,7 +150,7 @@ def test_a_source_that_was_never_downloaded_says_where_to_put_it(root):
     sources = declare(root, wmt={"url": url, **pin(b"wmt")})
     message = refused(root, sources, b"wmt")
     assert url in message
-    assert str(root / "resources/raw/train.tsv.gz") in message
+    assert str(root / "resources/raw/wmt/train.tsv.gz") in message
 
 
 def test_an_unpinned_source_is_named(root):

@@ -45,7 +45,7 @@ class Source:
 def read_sources(path: Path, root: Path) -> dict[str, Source]:
     """Read the declaration of all raw files; relative paths in it start at `root`.
 
-    A source without a `path` is expected at `resources/raw/<last part of its URL>`.
+    A source without a `path` is expected at `resources/raw/<its name>/<last part of its URL>`.
     """
     try:
         entries = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
@@ -65,7 +65,7 @@ def _source(name: str, entry: dict, root: Path, file: Path) -> Source:
     if unknown := set(entry) - SOURCE_KEYS:
         raise UserError(f"{where}: unknown keys {sorted(unknown)}, known: {sorted(SOURCE_KEYS)}")
     url = entry.get("url")
-    default = PurePosixPath("resources/raw") / PurePosixPath(url or name).name
+    default = PurePosixPath("resources/raw") / name / PurePosixPath(url or name).name
     members = entry.get("members") or {}
     for member in members:
         if member.startswith("/") or ".." in PurePosixPath(member).parts:
