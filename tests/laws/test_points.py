@@ -1,12 +1,27 @@
-"""points.csv, the held-out rule, means over seeds, and the choice of a factor's points."""
+"""The columns of points.csv, what is held out, means over seeds, a factor's points."""
 
 from dataclasses import replace
 
 import pytest
 
 from finescale.errors import UserError
-from finescale.laws import HeldOut, read_points, status_counts, write_points
-from finescale.laws.points import ALL_DIMENSIONS, COLUMNS, cells, check_splits, on_factor
+from finescale.laws.points import (
+    ALL_DIMENSIONS,
+    COLUMNS,
+    FACTORS,
+    Base,
+    HeldOut,
+    Point,
+    cells,
+    check_splits,
+    choose_model_size,
+    held_out_examples,
+    infer_base,
+    methods,
+    on_factor,
+    one_task,
+    status_counts,
+)
 
 DESIGNED_COLUMNS = (
     "study, task, method, family, nominal_size, model_parameters, non_embedding_parameters,"
@@ -17,47 +32,6 @@ DESIGNED_COLUMNS = (
 
 def test_columns_are_the_documented_interface():
     assert ", ".join(COLUMNS) == DESIGNED_COLUMNS
-
-
-def test_written_points_read_back(grids, tmp_path):
-    points = [
-        grids.point(1 / 3, method="lora", pet_parameter_size=4),
-        grids.point(),
-        grids.point(None, status="diverged", model_parameters=None, target_tokens=None),
-    ]
-    write_points(tmp_path / "points.csv", points)
-    assert read_points(tmp_path / "points.csv") == points
-
-
-@pytest.mark.parametrize(
-    ("column", "value", "words"),
-    [
-        ("method", "adapter", "method is 'adapter'"),
-        ("split", "test", "split is 'test'"),
-        ("status", "failed", "status is 'failed'"),
-        ("seed", "one", "seed is 'one', which is not a number"),
-        ("finetuning_examples", "", "finetuning_examples is ''"),
-        ("test_log_perplexity", "", "needs a positive number"),
-        ("test_log_perplexity", "nan", "needs a positive number"),
-        ("test_log_perplexity", "-1", "needs a positive number"),
-    ],
-)
-def test_a_bad_value_is_named_with_its_line(grids, tmp_path, column, value, words):
-    path = tmp_path / "points.csv"
-    write_points(path, [grids.point(), grids.point()])
-    lines = path.read_text().splitlines()
-    row = lines[2].split(",")
-    row[COLUMNS.index(column)] = value
-    path.write_text("\n".join([*lines[:2], ",".join(row)]) + "\n")
-    with pytest.raises(UserError, match=r"points\.csv, line 3") as caught:
-        read_points(path)
-    assert words in str(caught.value)
-
-
-def test_a_missing_column_is_named(tmp_path):
-    (tmp_path / "points.csv").write_text("study,task\n")
-    with pytest.raises(UserError, match="missing columns: method"):
-        read_points(tmp_path / "points.csv")
 
 
 def test_statuses_are_counted(grids):
@@ -143,3 +117,94 @@ def test_a_factor_has_the_points_where_the_others_are_at_the_base(grids):
         "pretraining_tokens": [base, shorter, full],
         "pet_parameter_size": [base, wider],
     }
+
+
+def test_a_cell_is_held_out_if_its_runs_are(grids):
+    runs = [grids.point(seed=seed, finetuning_examples=1600) for seed in (0, 1)]
+    fitted, held_out = cells([grids.point(), *runs])
+    assert (fitted.held_out, held_out.held_out) == (False, True)
+
+
+def test_the_runs_of_a_cell_share_a_split(grids):
+    runs = [grids.point(seed=0, split="fit"), grids.point(seed=1, split="held-out")]
+    with pytest.raises(UserError, match=r"help, fmt, llm_model_size 10000.*need the same split"):
+        cells(runs)
+
+
+def test_finetuning_sizes_are_held_out_when_all_their_cells_are(grids):
+    fmt, lora = (cells(grids.grid(method, lambda *_: 2.0)) for method in ("fmt", "lora"))
+    assert held_out_examples(fmt) == {1600}
+    assert held_out_examples([cell for cell in lora if cell.nominal_size != 80_000]) == {1600}
+    assert held_out_examples([]) == frozenset()
+
+
+def test_methods_in_the_order_of_the_paper_then_as_they_appear(grids):
+    names = ("ia3", "lora", "adapter", "fmt", "ia3")
+    assert methods(grids.point(method=name) for name in names) == ("fmt", "lora", "ia3", "adapter")
+
+
+def test_the_base_of_a_star_is_its_centre(grids):
+    points = [run for method in ("fmt", "lora") for run in grids.grid(method, lambda *_: 2.0)]
+    base = infer_base(points)
+    assert base == Base(10_000, 800_000, {"lora": 4})
+    per_factor = {factor: len(on_factor(points, factor, base)) for factor in FACTORS}
+    # four values by six data sizes, for two methods; PET size for one
+    assert per_factor == {
+        "llm_model_size": 48,
+        "pretraining_tokens": 48,
+        "pet_parameter_size": 24,
+    }
+
+
+def test_the_base_of_a_full_grid_is_its_largest_fitted_corner(grids):
+    points = [
+        grids.point(nominal_size=size, pretraining_tokens=tokens, finetuning_examples=examples)
+        for size in (10_000, 20_000, 80_000)
+        for tokens in (100_000, 400_000, 800_000)
+        for examples in (50, 100)
+    ]
+    held_out = {run.nominal_size for run in points if run.split == "held-out"}
+    assert 80_000 in held_out
+    assert infer_base(points) == Base(20_000, 800_000, {})
+
+
+def test_a_factor_that_the_table_lacks_is_no_factor():
+    points = [
+        Point(model_parameters=size, finetuning_examples=examples, test_log_perplexity=2.0)
+        for size in (100, 200)
+        for examples in (10, 20, 30)
+    ]
+    base = infer_base(points)
+    assert base == Base(llm_model_size=200)
+    assert on_factor(points, "llm_model_size", base) == points
+    assert on_factor(points, "pretraining_tokens", base) == []
+    assert on_factor(points, "pet_parameter_size", base) == []
+
+
+def test_one_task_is_chosen_by_name_or_because_it_is_the_only_one(grids):
+    points = [grids.point(task=task) for task in ("a", "b", "a")]
+    assert one_task(points, "a") == [points[0], points[2]]
+    assert one_task(points[:1]) == points[:1]
+    with pytest.raises(UserError, match=r"2 tasks: a, b; name one \(--task\)"):
+        one_task(points)
+    with pytest.raises(UserError, match="no points of task 'c'"):
+        one_task(points, "c")
+
+
+def test_families_are_not_mixed(grids):
+    points = [grids.point(family=family) for family in ("en-de", "en-zh")]
+    with pytest.raises(UserError, match="2 families of base models: en-de, en-zh"):
+        one_task(points)
+
+
+def test_model_size_is_the_first_count_that_is_complete(grids):
+    failed = grids.point(None, status="diverged", nominal_size=None, model_parameters=None)
+    assert choose_model_size([grids.point(), failed]) == "nominal"
+    total = replace(grids.point(), nominal_size=None)
+    assert choose_model_size([grids.point(), total, failed]) == "total"
+    assert choose_model_size([total], "non_embedding") == "non_embedding"
+    with pytest.raises(UserError, match="nominal needs the column nominal_size; there is: total"):
+        choose_model_size([total], "nominal")
+    bare = Point(finetuning_examples=1, test_log_perplexity=1.0)
+    with pytest.raises(UserError, match="no model size at all"):
+        choose_model_size([bare], "total")

@@ -1,6 +1,7 @@
 """Join the points of all tasks of a study into one table."""
 
-from finescale.laws.points import read_points, write_points
+from finescale.laws.points import write_points
+from finescale.laws.reading import read_points
 from finescale.store import Job, run_job
 
 
