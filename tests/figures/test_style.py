@@ -5,7 +5,6 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from finescale.figures.style import (
-    format_count,
     format_deviations,
     format_loss,
     format_number,
@@ -13,25 +12,6 @@ from finescale.figures.style import (
     sequential,
     styled,
 )
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (4, "4"),
-        (64, "64"),
-        (1440, "1440"),
-        (8000, "8K"),
-        (97_344, "97.3K"),
-        (999_900, "1M"),
-        (1_638_400, "1.64M"),
-        (1e9, "1B"),
-        (283e9, "283B"),
-        (2e12, "2T"),
-    ],
-)
-def test_counts(value, text):
-    assert format_count(value) == text
 
 
 @pytest.mark.parametrize(

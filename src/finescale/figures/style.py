@@ -11,6 +11,8 @@ from matplotlib import colormaps, rc_context
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
+from finescale.counts import format_count as format_count
+
 METHOD_TITLES = {"fmt": "FMT", "prompt": "Prompt", "lora": "LoRA"}
 FACTOR_TITLES = {
     "llm_model_size": "LLM model size",
@@ -51,16 +53,6 @@ def sequential(count: int) -> list[str]:
     Its palest part is left out, since it would not show as a line or as text on white.
     """
     return [to_hex(colormaps["viridis"](place)) for place in np.linspace(0, 0.77, max(count, 2))]
-
-
-def format_count(value: float) -> str:
-    """A count: in full below 10,000 unless it is round, else three digits and a unit (97.3K)."""
-    if value < 1e4 and value % 1000:
-        return f"{value:.10g}"
-    for size, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
-        if value >= size * 0.9995:
-            return f"{value / size:.3g}{unit}"
-    return f"{value:.10g}"
 
 
 def format_number(value: float | None) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from finescale.counts import parse_count
 from finescale.errors import UserError, refuse_mistakes
 from finescale.laws.points import COLUMNS, MODEL_SIZE_COLUMNS, SPLITS, STATUSES, Point, describe
 
@@ -38,7 +39,6 @@ ALSO_CALLED: Mapping[str, tuple[str, ...]] = {
 }
 PERPLEXITIES = ("perplexity", "test_perplexity", "eval_perplexity", "ppl", "test_ppl", "eval_ppl")
 NOTHING = ("", "na", "nan", "none", "null")  # how programs write a value that does not exist
-UNITS = {"k": 3, "m": 6, "b": 9, "g": 9, "t": 12}
 # Nats. To guess evenly among V tokens costs ln V, and no vocabulary has more than a million.
 WORST_LOSS = math.log(1e6)
 OUTLIERS = 0.1  # the share of runs that may lie above it before the column is taken for another
@@ -63,30 +63,12 @@ def read_points(path: Path | str) -> list[Point]:
     return list(points.values())
 
 
-def parse_count(text: str) -> int:
-    """A positive whole number as people write it: 50000, 8e9, 8B, 50k. ValueError says why not."""
-    if re.fullmatch(r"\d{1,3}([,.'\s]\d{3})+", text):
-        whole = re.sub(r"\D", "", text)
-        raise ValueError(f"is {text!r}; write it without separators: {whole}")
-    unit = UNITS.get(text[-1:].lower())
-    number = _number(text if unit is None else f"{text[:-1].rstrip()}e{unit}", text)
-    if not (math.isfinite(number) and number > 0):
-        raise ValueError(f"is {text!r}, which is not a positive number")
-    if number != int(number):
-        raise ValueError(f"is {text!r}, which is not a whole number; give the count itself")
-    return int(number)
-
-
-def _number(text: str, given: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        hint = "; write a decimal point" if re.fullmatch(r"-?\d+,\d+", given) else ""
-        raise ValueError(f"is {given!r}, which is not a number{hint}") from None
-
-
 def _parse_loss(text: str) -> float:
-    loss = _number(text, text)
+    try:
+        loss = float(text)
+    except ValueError:
+        hint = "; write a decimal point" if "," in text else ""
+        raise ValueError(f"is {text!r}, which is not a number{hint}") from None
     if not (math.isfinite(loss) and loss > 0):
         raise ValueError(
             f"is {text}; a run with status ok needs a positive number (a run that failed has status"
