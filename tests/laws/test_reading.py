@@ -9,7 +9,6 @@ from finescale.errors import UserError
 from finescale.laws.points import COLUMNS, Point, write_points
 from finescale.laws.reading import WORST_LOSS, read_points
 
-
 FULL = Point(
     study="demo",
     task="help",
