@@ -12,6 +12,7 @@ from finescale.laws.points import (
     Base,
     HeldOut,
     Point,
+    at_base,
     cells,
     check_splits,
     choose_model_size,
@@ -178,6 +179,8 @@ def test_a_factor_that_the_table_lacks_is_no_factor():
     assert base == Base(llm_model_size=200)
     assert on_factor(points, "llm_model_size", base) == points
     assert on_factor(points, "pretraining_tokens", base) == []
+    assert at_base(points, FACTORS[1:], base) == points
+    assert at_base(points, FACTORS, base) == points[3:]
     assert on_factor(points, "pet_parameter_size", base) == []
 
 

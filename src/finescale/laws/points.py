@@ -263,12 +263,17 @@ def choose_model_size(points: Iterable[Point], model_size_as: str | None = None)
 Measured = TypeVar("Measured", Point, Cell)
 
 
-def on_factor(items: Iterable[Measured], factor: str, base: Base) -> list[Measured]:
-    """The points or cells where every factor but this one is at its base value."""
-    others = [other for other in FACTORS if other != factor]
+def at_base(items: Iterable[Measured], factors: Iterable[str], base: Base) -> list[Measured]:
+    """The points or cells where each of these factors is at its base value."""
+    factors = list(factors)
     return [
         item
         for item in items
-        if coordinate(item, factor) is not None
-        and all(coordinate(item, other) == base.coordinate(other, item.method) for other in others)
+        if all(coordinate(item, name) == base.coordinate(name, item.method) for name in factors)
     ]
+
+
+def on_factor(items: Iterable[Measured], factor: str, base: Base) -> list[Measured]:
+    """The points or cells where every factor but this one is at its base value."""
+    others = [other for other in FACTORS if other != factor]
+    return at_base((item for item in items if coordinate(item, factor) is not None), others, base)
