@@ -26,11 +26,24 @@ def text_table(rows: Sequence[Mapping[str, object]]) -> str:
     return "\n".join(line.rstrip() for line in aligned)
 
 
-def show(value: object) -> str:
-    """A cell: floats with four significant digits, a dash for nothing."""
+def show(value: object, digits: int = 4) -> str:
+    """A cell: floats with so many significant digits, a dash for nothing."""
     if value is None:
         return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
+
+
+def show_interval(value: float | None, low: float, high: float) -> str:
+    """A value and its interval, to the second digit of its width, but no more than five digits."""
+    if value is None:
+        return "-"
+    most = 4 - _magnitude(max(abs(value), abs(low), abs(high)))
+    decimals = max(0, min(1 - _magnitude(high - low), most))
+    return f"{value:.{decimals}f} [{low:.{decimals}f}, {high:.{decimals}f}]"
+
+
+def _magnitude(value: float) -> int:
+    return math.floor(math.log10(value)) if 0 < value < math.inf else 0
 
 
 def to_json(value: Any) -> str:
