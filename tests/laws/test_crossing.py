@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from finescale.laws.crossing import compare, power_law
+from finescale.laws.crossing import SEARCHED, compare
 from finescale.laws.ensemble import Ensemble
 from finescale.laws.forms import ADDITIVE, FINETUNING_DATA, MULTIPLICATIVE, RECTIFIED, Form, Term
 from finescale.laws.forms import Power as Factor
@@ -52,19 +52,17 @@ exponents = st.floats(0.02, 0.6)
 
 @given(positive, positive, exponents, exponents, exponents, exponents, st.floats(1, 1e6))
 def test_equal_limits_have_the_closed_form(a1, a2, alpha1, alpha2, beta1, beta2, x):
-    first, second = law(a1, alpha1, beta1, 0.7), law(a2, alpha2, beta2, 0.7)
-    if abs(beta1 - beta2) < 0.02:
-        return
-    expected = (a1 / a2) ** (1 / (beta1 - beta2)) * x ** ((alpha2 - alpha1) / (beta1 - beta2))
-    if not 1.001 < expected < 0.999e12:
-        assert not sizes(only(first, second, x)) or expected in (pytest.approx(1, rel=2e-3), 1e12)
-        return
-    found = only(first, second, x)
-    assert sizes(found) == [pytest.approx(expected, rel=1e-6)]
-    assert directions(found) == ["first" if beta1 > beta2 else "second"]
-    closed = power_law(first, second)
-    assert 10**closed.log10_h * x**closed.gamma == pytest.approx(expected, rel=1e-6)
-    assert closed.log10_h_interval is closed.gamma_interval is None
+    assume(abs(beta1 - beta2) > 0.02)
+    size = (a1 / a2) ** (1 / (beta1 - beta2)) * x ** ((alpha2 - alpha1) / (beta1 - beta2))
+    assume(min(abs(math.log(size / end)) for end in SEARCHED) > 1e-3)
+    steeper = "first" if beta1 > beta2 else "second"
+    found = only(law(a1, alpha1, beta1, 0.7), law(a2, alpha2, beta2, 0.7), x)
+    if SEARCHED[0] < size < SEARCHED[1]:
+        assert sizes(found) == [pytest.approx(size, rel=1e-6)]
+        assert directions(found) == [steeper]
+    else:
+        assert not found.crossings
+        assert (found.better == steeper) == (size < SEARCHED[0])
 
 
 def test_two_roots_are_both_found():
@@ -279,23 +277,29 @@ def test_a_root_is_matched_in_its_own_direction():
     assert found.crossings[1].interval == (math.inf, math.inf)  # the first is better at it
 
 
+def three_roots(*sizes):
+    """Parameters of (u - 1/a)(u - 1/b)(u - 1/c) = u**3 - s u**2 + t u - v over u = 1/D."""
+    s, t, v = np.abs(np.poly(1 / np.array(sizes))[1:])
+    return {"a": 1.0, "b": t, "E": 1.0, "p": 3.0, "q": 1.0}, {"a": s, "E": 1.0 + v, "p": 2.0}
+
+
+def test_a_root_is_matched_by_the_nearest_in_its_direction():
+    """Of three roots the outer two have one direction."""
+    cubic = Form(
+        "cubic", (Term("a", (Factor("D", "p"),)), Term("b", (Factor("D", "q"),)), Term("E"))
+    )
+    square = Form("square", (Term("a", (Factor("D", "p"),)), Term("E")))
+    fits, others = three_roots(10, 30, 100), three_roots(12, 31, 90)
+    laws = (
+        resampled(Ensemble(form, fit), **{name: [value] for name, value in other.items()})
+        for form, fit, other in zip((cubic, square), fits, others, strict=True)
+    )
+    (found,) = compare(*laws, at={}, fitted=FITTED)
+    assert sizes(found) == pytest.approx([10, 30, 100])
+    assert directions(found) == ["first", "second", "first"]
+    assert [one.interval[0] for one in found.crossings] == pytest.approx([12, 31, 90])
+
+
 def test_resamples_must_correspond():
     with pytest.raises(ValueError, match="different numbers of resamples"):
         only(steeper([2.0, 2.0]), flat(3))
-
-
-def test_power_law_intervals():
-    rng = np.random.default_rng(5)
-    amounts = rng.uniform(1.9, 2.1, 400)
-    found = power_law(steeper(amounts), flat(400))
-    assert found.log10_h == pytest.approx(10 * math.log10(2))
-    expected = np.quantile(10 * np.log10(amounts), [0.025, 0.975])
-    assert found.log10_h_interval == pytest.approx(tuple(expected))
-    assert found.gamma_interval == (0.0, 0.0)
-
-
-def test_power_law_of_slopes_that_resamples_cannot_tell_apart():
-    betas = np.linspace(0.05, 0.3, 100)  # 0.1 among them
-    found = power_law(resampled(law(2.0, 0.0, 0.2, 1.0), 100, beta=betas), flat(100))
-    assert found.log10_h_interval == found.gamma_interval == (-math.inf, math.inf)
-    assert power_law(FMT, FMT) is None

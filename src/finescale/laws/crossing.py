@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from finescale.laws.ensemble import LEVEL, Ensemble, interval
+from finescale.laws.ensemble import LEVEL, Ensemble
 
 Side = Literal["first", "second"]  # of the two laws
 
@@ -255,55 +255,3 @@ def _order_statistics(values: np.ndarray) -> tuple[float, float]:
         float(np.quantile(values, tail, method="lower")),
         float(np.quantile(values, 1 - tail, method="higher")),
     )
-
-
-@dataclass(frozen=True)
-class PowerLaw:
-    """The critical size as `10**log10_h * X**gamma` (arXiv 2402.17193, Table 5).
-
-    An interval is infinite if the resamples' two beta cannot be told apart: the ratio of which
-    they are the denominator is then unbounded (Fieller 1954).
-    """
-
-    log10_h: float
-    gamma: float
-    log10_h_interval: tuple[float, float] | None  # 95%; None without resamples
-    gamma_interval: tuple[float, float] | None
-
-
-def power_law(first: Ensemble, second: Ensemble) -> PowerLaw | None:
-    """H and gamma of two multiplicative laws; None if their beta are equal."""
-    one, two = _rows(first), _rows(second)
-    slope = one["beta"] - two["beta"]
-    if slope[0] == 0:
-        return None
-    log10_h, gamma = h_and_gamma(one, two)
-    return PowerLaw(
-        float(log10_h[0]), float(gamma[0]), _bounds(log10_h, slope), _bounds(gamma, slope)
-    )
-
-
-def h_and_gamma(
-    first: Mapping[str, ArrayLike], second: Mapping[str, ArrayLike]
-) -> tuple[np.ndarray, np.ndarray]:
-    """log10 H and gamma from parameters A, alpha, beta; they hold if the laws' E are equal.
-
-    H = (A1/A2)**(1/(beta1-beta2)), gamma = (alpha2-alpha1)/(beta1-beta2).
-    """
-    one, two = (
-        {name: np.asarray(law[name], float) for name in ("A", "alpha", "beta")}
-        for law in (first, second)
-    )
-    slope = one["beta"] - two["beta"]
-    return np.log10(one["A"] / two["A"]) / slope, (two["alpha"] - one["alpha"]) / slope
-
-
-def _bounds(ratio: np.ndarray, denominator: np.ndarray) -> tuple[float, float] | None:
-    """The interval of the resamples' ratios, unless their denominator may be 0."""
-    if ratio.size == 1:
-        return None
-    low, high = interval(denominator[1:])
-    if low <= 0 <= high:
-        return -np.inf, np.inf
-    low, high = interval(ratio[1:])
-    return float(low), float(high)
