@@ -1,9 +1,7 @@
 """Draw one figure from fits and points, or from pretraining laws."""
 
-import json
-
 from finescale.figures import draw
-from finescale.laws import PretrainingLaw, TaskFit, read_points
+from finescale.laws import TaskFit, load_pretraining_laws, read_points
 from finescale.store import Job, run_job
 
 
@@ -11,7 +9,7 @@ def make(job: Job) -> None:
     """Write figure.pdf, .png, .svg and .csv."""
     inputs = {role: job.inputs(role) for role in job.recipe.inputs}
     fits = [
-        TaskFit.from_json(json.loads(artifact.file("fit.json").read_text()))
+        TaskFit.load(artifact.file("fit.json"), artifact.file("resamples.npz"))
         for artifact in inputs.get("fits", ())
     ]
     points = [
@@ -20,10 +18,7 @@ def make(job: Job) -> None:
         for point in read_points(artifact.file("points.csv"))
     ]
     laws = [
-        [
-            PretrainingLaw.from_json(law)
-            for law in json.loads(artifact.file("pretraining_law.json").read_text())
-        ]
+        load_pretraining_laws(artifact.file("pretraining_law.json"), artifact.file("resamples.npz"))
         for artifact in inputs.get("laws", ())
     ]
     parameters = job.parameters

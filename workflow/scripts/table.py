@@ -1,7 +1,5 @@
 """Draw one table, from fits or from what the study says of itself."""
 
-import json
-
 from finescale.figures import draw
 from finescale.laws import TaskFit
 from finescale.store import Job, run_job
@@ -12,7 +10,7 @@ def make(job: Job) -> None:
     fits = []
     if "fits" in job.recipe.inputs:
         fits = [
-            TaskFit.from_json(json.loads(artifact.file("fit.json").read_text()))
+            TaskFit.load(artifact.file("fit.json"), artifact.file("resamples.npz"))
             for artifact in job.inputs("fits")
         ]
     draw(job.parameters["name"], job.parameters, job.out, fits=fits)

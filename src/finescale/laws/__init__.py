@@ -1,31 +1,58 @@
-"""Scaling laws: forms, fits and the paper's procedure, from points to `fit.json`."""
+"""Scaling laws: forms, fits, intervals and the paper's procedure, from points to `fit.json`."""
 
-from finescale.laws.fit import Data, Fit, fit_law
-from finescale.laws.forms import ADDITIVE, FINETUNING_DATA, MULTIPLICATIVE, PRETRAINING, Form
+from finescale.laws.ensemble import Ensemble, interval
+from finescale.laws.fit import LOG_LEAST_SQUARES, PAPER, Fit, Objective, Unfittable, fit_law
+from finescale.laws.forms import (
+    ADDITIVE,
+    CANDIDATES,
+    FINETUNING_DATA,
+    MULTIPLICATIVE,
+    POWER,
+    PRETRAINING,
+    RECTIFIED,
+    Form,
+)
+from finescale.laws.layout import Data
 from finescale.laws.points import Base, HeldOut, Point, status_counts, write_points
-from finescale.laws.pretraining import BaseModel, PretrainingLaw, fit_pretraining
-from finescale.laws.procedure import Law, Settings, TaskFit, fit_task
+from finescale.laws.pretraining import (
+    BaseModel,
+    PretrainingLaw,
+    fit_pretraining,
+    load_pretraining_laws,
+)
+from finescale.laws.procedure import fit_task
 from finescale.laws.reading import read_points
+from finescale.laws.results import Law, Settings, TaskFit
 
 __all__ = [
     "ADDITIVE",
+    "CANDIDATES",
     "FINETUNING_DATA",
+    "LOG_LEAST_SQUARES",
     "MULTIPLICATIVE",
+    "PAPER",
+    "POWER",
     "PRETRAINING",
+    "RECTIFIED",
     "Base",
     "BaseModel",
     "Data",
+    "Ensemble",
     "Fit",
     "Form",
     "HeldOut",
     "Law",
+    "Objective",
     "Point",
     "PretrainingLaw",
     "Settings",
     "TaskFit",
+    "Unfittable",
     "fit_law",
     "fit_pretraining",
     "fit_task",
+    "interval",
+    "load_pretraining_laws",
     "read_points",
     "status_counts",
     "write_points",

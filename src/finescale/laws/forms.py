@@ -75,10 +75,11 @@ class Form:
         """The loss the law gives at `X=..., D=...` (numbers or arrays that broadcast)."""
         total = np.zeros(())
         for term in self.terms:
-            value = np.asarray(parameters[term.coefficient])
+            value = np.asarray(parameters[term.coefficient], float)
             for power in term.powers:
-                raised = np.asarray(variables[power.variable], float) ** parameters[power.exponent]
-                value = value / (raised + parameters[power.onset] if power.onset else raised)
+                exponent = np.asarray(parameters[power.exponent], float)
+                onset = np.asarray(parameters[power.onset], float) if power.onset else 0.0
+                value = value / (onset + np.asarray(variables[power.variable], float) ** exponent)
             total = total + value
         return total
 
@@ -92,3 +93,4 @@ POWER = Form("power", (Term("A", (_X, _D)),))
 RECTIFIED = Form("rectified", (Term("A", (_X, Power("D", "beta", onset="D_l"))), Term("E")))
 JOINT_FORMS = (MULTIPLICATIVE, ADDITIVE)  # those that the paper compares
 CANDIDATES = (*JOINT_FORMS, POWER, RECTIFIED)
+FORMS = {form.name: form for form in (FINETUNING_DATA, PRETRAINING, *CANDIDATES)}

@@ -1,12 +1,24 @@
 """Single-variable laws of pretraining (Figure 10): A/X^alpha + E, X model size or tokens."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import numpy as np
 
-from finescale.laws.fit import Data, Fit, fit_law
+from finescale.laws.ensemble import Ensemble
+from finescale.laws.fit import NOT_IDENTIFIED, Fit, Objective, Unfittable, fit_law, refit_rows
 from finescale.laws.forms import PRETRAINING
+from finescale.laws.layout import Data
+from finescale.laws.resampling import (
+    CELL,
+    Resamples,
+    cell_losses,
+    generator,
+    load_resamples,
+    save_resamples,
+)
 
 
 @dataclass(frozen=True)
@@ -30,17 +42,41 @@ class PretrainingLaw:
     fit: Fit
     deviation_fitted: float | None
     deviation_held_out: float | None
+    resamples: Resamples = field(default_factory=dict)
+
+    @property
+    def ensemble(self) -> Ensemble:
+        """The law with its resamples."""
+        return Ensemble(PRETRAINING, self.fit.parameters, self.resamples.get(CELL, {}))
 
     def to_json(self) -> dict:
-        """The law as JSON values."""
+        """The law as JSON values, without its resamples."""
+        plain = {name: value for name, value in vars(self).items() if name != "resamples"}
         points = [asdict(point) for point in self.points]
-        return asdict(self) | {"points": points, "fit": self.fit.to_json()}
+        return plain | {"points": points, "fit": self.fit.to_json()}
 
     @classmethod
-    def from_json(cls, values: Mapping) -> "PretrainingLaw":
-        """The inverse of `to_json`."""
+    def from_json(cls, values: Mapping, resamples: Resamples) -> "PretrainingLaw":
+        """The inverse of `to_json`, given the resamples."""
         points = tuple(PretrainingPoint(**point) for point in values["points"])
-        return cls(**{**values, "points": points, "fit": Fit.from_json(values["fit"])})
+        fit = Fit.from_json(values["fit"])
+        return cls(**{**values, "points": points, "fit": fit, "resamples": resamples})
+
+
+def save_pretraining_laws(folder: Path, laws: Sequence[PretrainingLaw]) -> None:
+    """Write `pretraining_law.json` and `resamples.npz`."""
+    values = [law.to_json() for law in laws]
+    (folder / "pretraining_law.json").write_text(json.dumps(values, indent=1) + "\n")
+    save_resamples(folder / "resamples.npz", [law.resamples for law in laws])
+
+
+def load_pretraining_laws(laws: Path, resamples: Path) -> list[PretrainingLaw]:
+    """The inverse of `save_pretraining_laws`."""
+    by_law = load_resamples(resamples)
+    return [
+        PretrainingLaw.from_json(values, by_law.get(index, {}))
+        for index, values in enumerate(json.loads(laws.read_text()))
+    ]
 
 
 @dataclass(frozen=True)
@@ -128,7 +164,7 @@ def _law(
 ) -> PretrainingLaw:
     fitted = [point for point in points if point.split == "fit"]
     held_out = [point for point in points if point.split == "held-out"]
-    fit = fit_law(PRETRAINING, {"": _data(fitted)}, delta=parameters["huber_delta"])
+    fit, resamples = _fitted(fitted, parameters)
     return PretrainingLaw(
         family=parameters["family"],
         factor=factor,
@@ -138,7 +174,27 @@ def _law(
         fit=fit,
         deviation_fitted=_deviation(fit, fitted),
         deviation_held_out=_deviation(fit, held_out),
+        resamples=resamples,
     )
+
+
+def _fitted(points: Sequence[PretrainingPoint], parameters: Mapping) -> tuple[Fit, Resamples]:
+    """The law and, where points are left to tell their error, its resamples."""
+    data, objective = _data(points), Objective("raw", parameters["huber_delta"])
+    try:
+        fit = fit_law(PRETRAINING, {"": data}, objective=objective)
+    except Unfittable as error:
+        shortage = Fit(PRETRAINING.name, NOT_IDENTIFIED, error.shortage, points=len(points))
+        return shortage, {}
+    freedom, count = len(points) - len(PRETRAINING.parameters), parameters["resamples"]
+    if not fit.ok or freedom < 1 or not count:
+        return fit, {}
+    law = PRETRAINING.predict(fit.parameters, **data.variables)
+    variance = float(np.sum(np.log(data.loss / law) ** 2)) / freedom
+    rng = generator(parameters["family"], PRETRAINING.name, str(len(points)))
+    losses = {"": cell_losses(law, variance, freedom, count, rng)}
+    refits = refit_rows(PRETRAINING, {"": data}, fit, objective=objective, losses=losses)
+    return fit, {CELL: refits.parameters}
 
 
 def _data(points: Sequence[PretrainingPoint]) -> Data:

@@ -53,7 +53,6 @@ class ResultPlanner:
     def fit(self, name: str, points: str) -> str:
         """The laws of one task."""
         task = self.config["tasks"][name]
-        held_out = grid.held_out(task)
         parameters = {
             "task": name,
             "title": task["title"],
@@ -67,7 +66,6 @@ class ResultPlanner:
                     if method in grid.PET_METHODS
                 },
             },
-            "held_out": held_out | {"llm_model_size": self._nominal(held_out["llm_model_size"])},
         }
         return self.plan.add("fit", name, parameters, {"points": [points]})
 

@@ -1,0 +1,105 @@
+"""Data that could as well have been measured: the resamples behind every interval.
+
+Three schemes, each for one method's cells:
+
+- case: draw the cells anew, with replacement. Holds where the cells' errors are independent.
+- base model: the law plus two levels of error, one that all cells of a base model share, one of
+  each cell. Whatever is peculiar to a pretraining moves all points that were finetuned from it, and
+  repeated seeds do not show it; case resampling then gives intervals far too short.
+- cell: the law plus an error of each cell, for laws of a single base model.
+
+Errors are relative (of the logarithm of the loss). The variances of the last two are themselves
+uncertain with so few base models, so each resample draws its own from their scaled inverse
+chi-squared distribution, which widens normal intervals to those of Student's t.
+"""
+
+import zlib
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+Parameters = Mapping[str, np.ndarray]  # of R refits: name -> (R,)
+Resamples = Mapping[str, Parameters]  # by scheme
+
+CASE, BASE_MODEL, CELL = "case", "base model", "cell"
+SEED = 0
+
+
+def generator(*labels: str) -> np.random.Generator:
+    """Random numbers that depend on what is resampled, not on what was resampled before."""
+    return np.random.default_rng([SEED, zlib.crc32("/".join(labels).encode())])
+
+
+def case_weights(cells: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """How often each cell is drawn, (resamples, cells)."""
+    return rng.multinomial(cells, np.full(cells, 1 / cells), resamples).astype(float)
+
+
+def base_model_losses(
+    losses: np.ndarray,
+    predicted: np.ndarray,
+    base_models: Sequence[Hashable],
+    *,
+    spent_between: int,
+    spent_within: int,
+    resamples: int,
+    rng: np.random.Generator,
+) -> np.ndarray | None:
+    """Losses by the two-level scheme, (resamples, cells).
+
+    `losses` and `predicted`, (cells,), are the measured ones and the law's; of its parameters,
+    `spent_between` were fitted to differences between base models and `spent_within` to those
+    within. The variances come from the mean squares of a one-way analysis of variance. None where
+    there are no more base models than parameters to tell them apart, or no more cells.
+    """
+    _, index = np.unique([str(model) for model in base_models], return_inverse=True)
+    counts = np.bincount(index)
+    between, within = len(counts) - spent_between, len(losses) - len(counts) - spent_within
+    if between < 1 or within < 1:
+        return None
+    errors = np.log(losses / predicted)
+    means = np.bincount(index, errors) / counts
+    square_between = np.sum(counts * means**2) / between
+    square_within = np.sum((errors - means[index]) ** 2) / within
+
+    drawn_between = square_between * between / rng.chisquare(between, resamples)
+    drawn_within = square_within * within / rng.chisquare(within, resamples)
+    shared_variance = np.maximum(drawn_between - drawn_within, 0) / counts.mean()
+    shared = rng.standard_normal((resamples, len(counts))) * np.sqrt(shared_variance)[:, None]
+    own = rng.standard_normal((resamples, len(losses))) * np.sqrt(drawn_within)[:, None]
+    return predicted * np.exp(shared[:, index] + own)
+
+
+def cell_losses(
+    predicted: np.ndarray,
+    variance: float,
+    freedom: int,
+    resamples: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Losses by the cell scheme, (resamples, cells); `freedom` is that of `variance`."""
+    drawn = variance * freedom / rng.chisquare(freedom, resamples)
+    errors = rng.standard_normal((resamples, len(predicted))) * np.sqrt(drawn)[:, None]
+    return predicted * np.exp(errors)
+
+
+def save_resamples(path: Path, resamples: Sequence[Resamples]) -> None:
+    """Write the resamples of a list of laws: an array for each law, scheme and parameter."""
+    arrays = {
+        f"{index}/{scheme}/{name}": values
+        for index, law in enumerate(resamples)
+        for scheme, parameters in law.items()
+        for name, values in parameters.items()
+    }
+    np.savez(path, **arrays)  # type: ignore[arg-type]  # the stubs do not know ** of a dict
+
+
+def load_resamples(path: Path) -> dict[int, dict[str, dict[str, np.ndarray]]]:
+    """The inverse of `save_resamples`, by the law's place in the list."""
+    resamples: dict[int, dict[str, dict[str, np.ndarray]]] = {}
+    with np.load(path, allow_pickle=False) as arrays:
+        for key in arrays.files:
+            index, scheme, name = key.split("/")
+            resamples.setdefault(int(index), {}).setdefault(scheme, {})[name] = arrays[key]
+    return resamples
