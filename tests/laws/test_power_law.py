@@ -14,7 +14,7 @@ from finescale.laws.power_law import power_law
 COUNT = 400
 
 
-def law(A, alpha, beta, **rows):
+def law(A, alpha, beta, /, **rows):
     """A multiplicative law, with resamples of the named parameters."""
     parameters = {"A": A, "alpha": alpha, "beta": beta, "E": 0.7}
     held = {name: np.full(COUNT, value) for name, value in parameters.items()}
