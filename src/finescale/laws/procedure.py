@@ -16,13 +16,14 @@ from finescale.laws.forms import FINETUNING_DATA, JOINT_FORMS
 from finescale.laws.joint import JointFit
 from finescale.laws.layout import Data
 from finescale.laws.points import (
+    FACTORS,
     Cell,
     Point,
+    at_base,
     cells,
     coordinate,
     held_out_examples,
     methods,
-    on_factor,
     status_counts,
 )
 from finescale.laws.resampling import CELL, Resamples, cell_losses, generator
@@ -36,8 +37,9 @@ def fit_task(points: Iterable[Point], settings: Settings) -> TaskFit:
     points = [point for point in points if point.task == settings.task]
     laws: list[Law] = []
     levels: list[Level] = []
-    for method in methods(points):
-        measured = [cell for cell in cells(points) if cell.method == method]
+    measurable = cells(points)
+    for method in methods(measurable):
+        measured = [cell for cell in measurable if cell.method == method]
         laws += _single_variable_laws(measured, settings)
         for form in JOINT_FORMS:
             joint = JointFit(form, measured, settings)
@@ -50,7 +52,7 @@ def _single_variable_laws(measured: list[Cell], settings: Settings) -> list[Law]
     """A/D^beta + E for each model size; only the held-out D is left out, no model size is."""
     left_out = held_out_examples(measured)
     splits = []
-    for row in _by_size(on_factor(measured, MODEL_SIZE, settings.base)):
+    for row in _by_size(at_base(measured, FACTORS[1:], settings.base)):
         splits.append(Split.of(row, [cell.finetuning_examples in left_out for cell in row]))
     data = [cell_data(FINETUNING_DATA, split.fitted, MODEL_SIZE, settings) for split in splits]
     fits = [attempt(FINETUNING_DATA, {"": row}, settings) for row in data]
