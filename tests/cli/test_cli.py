@@ -16,9 +16,14 @@ def test_help_lists_every_command_below_its_group(capsys):
         main(["--help"])
     assert stop.value.code == 0
     lines = capsys.readouterr().out.splitlines()
-    start = lines.index("questions about a store of results:")
-    listed = [line.split()[0] for line in lines[start + 1 : lines.index("", start)]]
-    assert listed == ["verify", "trace", "invalidate"]
+    groups = {
+        "scaling laws from a table of finetuning runs:": ["fit"],
+        "questions about a store of results:": ["verify", "trace", "invalidate"],
+    }
+    for title, names in groups.items():
+        start = lines.index(title)
+        listed = [line.split()[0] for line in lines[start + 1 : lines.index("", start)]]
+        assert listed == names
 
 
 def test_no_command_is_answered_with_the_usage():

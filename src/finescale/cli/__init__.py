@@ -6,10 +6,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from finescale.cli import store
+from finescale.cli import laws, store
 from finescale.errors import UserError
 
-GROUPS = {"questions about a store of results": store.add_commands}
+GROUPS = {
+    "scaling laws from a table of finetuning runs": laws.add_commands,
+    "questions about a store of results": store.add_commands,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -34,10 +34,10 @@ def show(value: object, digits: int = 4) -> str:
 
 
 def show_interval(value: float | None, low: float, high: float) -> str:
-    """A value and its interval, to the second digit of its width, but no more than five digits."""
+    """A value and its interval, to the second digit of its width, but at most five digits."""
     if value is None:
         return "-"
-    most = 4 - _magnitude(max(abs(value), abs(low), abs(high)))
+    most = min(5, 4 - _magnitude(max(abs(value), abs(low), abs(high))))
     decimals = max(0, min(1 - _magnitude(high - low), most))
     return f"{value:.{decimals}f} [{low:.{decimals}f}, {high:.{decimals}f}]"
 

@@ -1,0 +1,200 @@
+"""`finescale fit`: scaling laws from a table of finetuning runs.
+
+The laws are imported by the commands themselves, so that `--help` does not wait for numpy.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from finescale.cli.tables import show, show_interval, text_table, to_json
+from finescale.counts import format_count
+from finescale.errors import UserError
+
+if TYPE_CHECKING:
+    from finescale.laws import Form, Law, Point, Settings, TaskFit
+
+PROCEDURES = ("recommended", "paper")
+RESAMPLES = 1000
+FACTORS = {
+    "llm_model_size": "model size",
+    "pretraining_tokens": "pretraining",
+    "pet_parameter_size": "PET size",
+}
+SHOWN = ("alpha", "beta", "E")  # A and B are values at X = D = 1: not to be compared between laws
+
+
+def add_commands(commands: Any) -> None:
+    """Add the commands to the sub-parsers."""
+    fitting = commands.add_parser("fit", description="fit the laws, with intervals")
+    _add_table_arguments(fitting)
+    fitting.set_defaults(run=_fit)
+
+
+def _add_table_arguments(parser: argparse.ArgumentParser) -> None:
+    """What every command asks about the table of points and how to fit it."""
+    parser.add_argument(
+        "points",
+        type=Path,
+        metavar="POINTS.CSV",
+        help="a row for each run: at least finetuning_examples and test_log_perplexity (nats per"
+        " token), and method, model_parameters, pretraining_tokens, pet_parameter_size, seed, split"
+        " (fit or held-out) as far as they vary; resources/example_points.csv is one",
+    )
+    parser.add_argument("--task", help="needed if the table has several")
+    parser.add_argument(
+        "--model-size-as",
+        choices=("nominal", "total", "non_embedding"),
+        help="which count is the model size (default: the first of these that the table has)",
+    )
+    parser.add_argument(
+        "--procedure",
+        choices=PROCEDURES,
+        default=PROCEDURES[0],
+        help="recommended: least squares of log losses, weighted by what seeds say about the noise;"
+        " paper: Huber loss with delta 0.001, as in arXiv 2402.17193 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--resamples",
+        type=_whole_number,
+        default=RESAMPLES,
+        help="refits behind each interval (default: %(default)s)",
+    )
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+
+
+def _whole_number(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def _read(parsed: argparse.Namespace) -> "tuple[list[Point], Settings]":
+    """The points of the task that is asked about, and how to fit them."""
+    from finescale.laws import LOG_LEAST_SQUARES, PAPER, Settings, read_points
+    from finescale.laws.points import choose_model_size, infer_base, one_task
+
+    points = one_task(read_points(parsed.points), parsed.task)
+    if not any(point.status == "ok" for point in points):
+        raise UserError(f"{parsed.points}: no run has status ok, there is nothing to fit")
+    paper = parsed.procedure == "paper"
+    settings = Settings(
+        task=points[0].task,
+        title=points[0].task or parsed.points.stem,
+        model_size_as=choose_model_size(points, parsed.model_size_as),
+        objective=PAPER if paper else LOG_LEAST_SQUARES,
+        seed_weights=not paper,
+        resamples=parsed.resamples,
+        base=infer_base(points),
+    )
+    return points, settings
+
+
+def _fit(parsed: argparse.Namespace) -> int:
+    from finescale.laws import fit_task
+
+    points, settings = _read(parsed)
+    fit = fit_task(points, settings)
+    if parsed.json:
+        print(to_json(fit))
+    else:
+        print("\n".join([*_about(points, settings), *_laws(fit), *_notes(fit)]))
+    return 0
+
+
+def _about(points: "Sequence[Point]", settings: "Settings") -> Iterator[str]:
+    """What was read."""
+    import numpy as np
+
+    from finescale.laws.points import methods, status_counts
+
+    counts = status_counts(points)
+    held_out = sum(point.split == "held-out" for point in points)
+    failed = {name: count for name, count in counts.items() if name != "ok" and count}
+    left_out = [f"{held_out} held out", *(f"{count} {name}" for name, count in failed.items())]
+    of = ", ".join(methods(points))
+    yield f"{settings.title}: {len(points)} runs ({', '.join(left_out)}) of {of}"
+    losses = np.array([point.test_log_perplexity for point in points if point.status == "ok"])
+    low, high = losses.min(), losses.max()
+    yield (
+        f"test log-perplexity {low:.2f} to {high:.2f} nats per token, which is a perplexity of"
+        f" {show(np.exp(low).item())} to {show(np.exp(high).item())}"
+    )
+    base = settings.base
+    centre = {
+        f"model size ({settings.model_size_as})": base.llm_model_size,
+        "pretraining tokens": base.pretraining_tokens,
+        **{f"{method} PET size": size for method, size in base.pet_parameter_size.items()},
+    }
+    given = [f"{name} {format_count(value)}" for name, value in centre.items() if value]
+    if given:
+        yield f"each factor is varied with the others at: {', '.join(given)}"
+
+
+def _laws(fit: "TaskFit") -> Iterator[str]:
+    """A table for each form, and below it which laws did not simply converge."""
+    from finescale.laws.forms import FORMS
+
+    for name in dict.fromkeys(law.form for law in fit.laws):
+        laws = [law for law in fit.laws if law.form == name]
+        yield from ("", f"{name}: L = {_formula(FORMS[name])}", text_table([*map(_row, laws)]))
+        remarks: dict[str, list[str]] = {}
+        for law in laws:
+            if law.fit.status != "converged":
+                why = law.fit.reason or f"{', '.join(law.fit.at_bound or law.fit.held)} at a bound"
+                remarks.setdefault(f"{law.fit.status} ({why})", []).append(_name(law))
+        yield from (f"{remark}: {', '.join(names)}" for remark, names in remarks.items())
+
+
+def _formula(form: "Form") -> str:
+    terms = []
+    for term in form.terms:
+        powers = [f"{power.variable}^{power.exponent}" for power in term.powers]
+        onsets = [power.onset for power in term.powers]
+        factors = [f"({o} + {p})" if o else p for o, p in zip(onsets, powers, strict=True)]
+        divisor = factors[0] if len(factors) == 1 else f"({' '.join(factors)})"
+        terms.append(f"{term.coefficient} / {divisor}" if factors else term.coefficient)
+    return " + ".join(terms)
+
+
+def _name(law: "Law") -> str:
+    return f"{law.method} {_x(law)}".rstrip()
+
+
+def _x(law: "Law") -> str:
+    """What tells a law from the others of its method and form."""
+    if law.form == "single":
+        return format_count(law.x) if law.x else ""
+    return FACTORS[law.factor]
+
+
+def _row(law: "Law") -> dict[str, object]:
+    single = law.form == "single"
+    row: dict[str, object] = {"method": law.method, "model size" if single else "X": _x(law)}
+    intervals = law.intervals().get(law.scheme or "", {})
+    for name in SHOWN[single:]:
+        value = law.fit.parameters.get(name)
+        row[name] = show_interval(value, *intervals[name]) if name in intervals else show(value, 3)
+    return row | {
+        "fitted": _deviation(law.deviation_fitted),
+        "held out": _deviation(law.deviation_held_out),
+    }
+
+
+def _deviation(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _notes(fit: "TaskFit") -> Iterator[str]:
+    """How to read the tables, and what the points leave open."""
+    yield ""
+    yield "X is the factor, D the finetuning examples; fitted and held out are the mean absolute"
+    yield "distances of law and points, nats per token."
+    schemes = dict.fromkeys(law.scheme for law in fit.laws if law.scheme)
+    if schemes:
+        yield f"Brackets hold 95% of {fit.settings.resamples} resamples ({', '.join(schemes)})."
+    for level in fit.levels:
+        if level.profile and not level.profile.identified:
+            high = show(level.profile.high, 2)
+            yield f"{level.method}, {level.form}: E is not identified, anything up to {high} fits."
