@@ -129,7 +129,7 @@ def _about(points: "Sequence[Point]", settings: "Settings") -> Iterator[str]:
     }
     given = [f"{name} {format_count(value)}" for name, value in centre.items() if value]
     if given:
-        yield f"each factor is varied with the others at: {', '.join(given)}"
+        yield f"the factors cross at: {', '.join(given)}"
 
 
 def _laws(fit: "TaskFit") -> Iterator[str]:
