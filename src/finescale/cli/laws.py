@@ -122,14 +122,15 @@ def _about(points: "Sequence[Point]", settings: "Settings") -> Iterator[str]:
         f" {show(np.exp(low).item())} to {show(np.exp(high).item())}"
     )
     base = settings.base
-    centre = {
-        f"model size ({settings.model_size_as})": base.llm_model_size,
-        "pretraining tokens": base.pretraining_tokens,
-        **{f"{method} PET size": size for method, size in base.pet_parameter_size.items()},
-    }
-    given = [f"{name} {format_count(value)}" for name, value in centre.items() if value]
-    if given:
-        yield f"the factors cross at: {', '.join(given)}"
+    pet = [f"{method} {size}" for method, size in base.pet_parameter_size.items()]
+    centre = [
+        base.llm_model_size
+        and f"model size {format_count(base.llm_model_size)} ({settings.model_size_as})",
+        base.pretraining_tokens and f"pretraining {format_count(base.pretraining_tokens)} tokens",
+        pet and f"PET size {', '.join(pet)}",
+    ]
+    if any(centre):
+        yield f"the factors cross at {', '.join(part for part in centre if part)}"
 
 
 def _laws(fit: "TaskFit") -> Iterator[str]:
