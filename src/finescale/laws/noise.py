@@ -18,12 +18,12 @@ def seed_weights(cells: Sequence[Cell], log: bool) -> np.ndarray:
     variance is pooled over all cells of the same finetuning data size, where these have three runs
     more than cells, else over all cells; without repeated runs only the number of runs counts.
     """
-    everywhere, freedom = _pooled(cells, log)
+    everywhere, freedom = seed_variance(cells, log)
     weights = np.array([float(len(cell.losses)) for cell in cells])
     if freedom and everywhere > 0:
         for examples in {cell.finetuning_examples for cell in cells}:
             here = np.array([cell.finetuning_examples == examples for cell in cells])
-            variance, freedom = _pooled(
+            variance, freedom = seed_variance(
                 [cell for cell, at in zip(cells, here, strict=True) if at], log
             )
             enough = freedom >= LEAST_FREEDOM and variance > 0
@@ -37,14 +37,14 @@ def noise_floor(cells: Iterable[Cell]) -> float | None:
     That of a normal variable whose variance is that of the mean over a cell's seeds.
     """
     cells = list(cells)
-    variance, freedom = _pooled(cells, log=False)
+    variance, freedom = seed_variance(cells, log=False)
     if not freedom:
         return None
     of_means = np.mean([variance / len(cell.losses) for cell in cells])
     return float(np.sqrt(2 / np.pi * of_means))
 
 
-def _pooled(cells: Iterable[Cell], log: bool) -> tuple[float, int]:
+def seed_variance(cells: Iterable[Cell], log: bool) -> tuple[float, int]:
     """Variance between the seeds of a cell, over all cells, and its degrees of freedom."""
     squares, freedom = 0.0, 0
     for cell in cells:

@@ -15,6 +15,7 @@ chi-squared distribution, which widens normal intervals to those of Student's t.
 
 import zlib
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,54 @@ def case_weights(cells: int, resamples: int, rng: np.random.Generator) -> np.nda
     return rng.multinomial(cells, np.full(cells, 1 / cells), resamples).astype(float)
 
 
+@dataclass(frozen=True)
+class MeanSquares:
+    """One-way analysis of variance of relative errors, between and within base models."""
+
+    between: float
+    within: float
+    freedom_between: int
+    freedom_within: int
+    each: float  # cells of a base model, on average
+
+    @property
+    def base_model_variance(self) -> float:
+        """Of the effect of each base model, on top of the error of each cell."""
+        return max(self.between - self.within, 0.0) / self.each
+
+
+def mean_squares(
+    losses: np.ndarray,
+    predicted: np.ndarray,
+    base_models: Sequence[Hashable],
+    *,
+    spent_between: int,
+    spent_within: int,
+) -> tuple[MeanSquares | None, np.ndarray]:
+    """The analysis, and the number of each cell's base model.
+
+    `losses` and `predicted`, (cells,), are the measured ones and the law's; of its parameters,
+    `spent_between` were fitted to differences between base models and `spent_within` to those
+    within. None where there are no more base models than parameters to tell them apart, or no more
+    cells.
+    """
+    _, index = np.unique([str(model) for model in base_models], return_inverse=True)
+    counts = np.bincount(index)
+    between, within = len(counts) - spent_between, len(losses) - len(counts) - spent_within
+    if between < 1 or within < 1:
+        return None, index
+    errors = np.log(losses / predicted)
+    means = np.bincount(index, errors) / counts
+    squares = MeanSquares(
+        between=float(np.sum(counts * means**2) / between),
+        within=float(np.sum((errors - means[index]) ** 2) / within),
+        freedom_between=between,
+        freedom_within=within,
+        each=float(counts.mean()),
+    )
+    return squares, index
+
+
 def base_model_losses(
     losses: np.ndarray,
     predicted: np.ndarray,
@@ -46,27 +95,17 @@ def base_model_losses(
     resamples: int,
     rng: np.random.Generator,
 ) -> np.ndarray | None:
-    """Losses by the two-level scheme, (resamples, cells).
-
-    `losses` and `predicted`, (cells,), are the measured ones and the law's; of its parameters,
-    `spent_between` were fitted to differences between base models and `spent_within` to those
-    within. The variances come from the mean squares of a one-way analysis of variance. None where
-    there are no more base models than parameters to tell them apart, or no more cells.
-    """
-    _, index = np.unique([str(model) for model in base_models], return_inverse=True)
-    counts = np.bincount(index)
-    between, within = len(counts) - spent_between, len(losses) - len(counts) - spent_within
-    if between < 1 or within < 1:
+    """Losses by the two-level scheme, (resamples, cells); None where `mean_squares` has none."""
+    squares, index = mean_squares(
+        losses, predicted, base_models, spent_between=spent_between, spent_within=spent_within
+    )
+    if squares is None:
         return None
-    errors = np.log(losses / predicted)
-    means = np.bincount(index, errors) / counts
-    square_between = np.sum(counts * means**2) / between
-    square_within = np.sum((errors - means[index]) ** 2) / within
-
-    drawn_between = square_between * between / rng.chisquare(between, resamples)
-    drawn_within = square_within * within / rng.chisquare(within, resamples)
-    shared_variance = np.maximum(drawn_between - drawn_within, 0) / counts.mean()
-    shared = rng.standard_normal((resamples, len(counts))) * np.sqrt(shared_variance)[:, None]
+    between, within = squares.freedom_between, squares.freedom_within
+    drawn_between = squares.between * between / rng.chisquare(between, resamples)
+    drawn_within = squares.within * within / rng.chisquare(within, resamples)
+    shared_variance = np.maximum(drawn_between - drawn_within, 0) / squares.each
+    shared = rng.standard_normal((resamples, index.max() + 1)) * np.sqrt(shared_variance)[:, None]
     own = rng.standard_normal((resamples, len(losses))) * np.sqrt(drawn_within)[:, None]
     return predicted * np.exp(shared[:, index] + own)
 
