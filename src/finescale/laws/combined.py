@@ -6,16 +6,17 @@ out or not: what is asked for lies outside the measured cells anyway.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from finescale.laws import noise
 from finescale.laws.ensemble import Ensemble
 from finescale.laws.fit import NOT_IDENTIFIED, Fit, Objective, Unfittable, fit_law, refit_rows
 from finescale.laws.forms import Form, Power, Term
 from finescale.laws.layout import Data
-from finescale.laws.noise import seed_weights
 from finescale.laws.points import FACTORS, Cell, coordinate
 from finescale.laws.resampling import (
     BASE_MODEL,
@@ -30,17 +31,19 @@ EXPONENTS = dict(zip(FACTORS, ("alpha_m", "alpha_p", "alpha_t"), strict=True))  
 
 @dataclass(frozen=True)
 class CombinedLaw:
-    """A method's law over its factors and D, with the resamples of `scheme`.
+    """A method's law over its factors and D, with the resamples of `scheme` (None: no resamples).
 
     `base` is the most common value of each factor, `ranges` the fitted range of each variable.
     """
 
     method: str
     shape: str
+    objective: Objective
     fit: Fit
     ensemble: Ensemble
-    scheme: str
+    scheme: str | None
     cells: tuple[Cell, ...]
+    data: Data
     base: Mapping[str, float]
     ranges: Mapping[str, tuple[float, float]]
 
@@ -65,6 +68,23 @@ class CombinedLaw:
             <= value
             <= self.ranges[name][1] * (1 + tolerance)
         ]
+
+    def over_examples(self, place: Mapping[str, float]) -> Ensemble:
+        """The law over D alone, its factors being fixed at `place`."""
+        return sliced(self.ensemble, {name: place[name] for name in self.factors})
+
+    def resampled(self, resamples: int) -> "CombinedLaw":
+        """The law with so many resamples; without, if it is not `ok` or leaves no freedom."""
+        simulated = _simulate(self, resamples) if self.fit.ok and resamples else None
+        if simulated is None:
+            return self
+        scheme, losses = simulated
+        form = self.ensemble.form
+        refits = refit_rows(
+            form, {"": self.data}, self.fit, objective=self.objective, losses={"": losses}
+        )
+        ensemble = Ensemble(form, self.fit.parameters, refits.parameters)
+        return replace(self, scheme=scheme, ensemble=ensemble)
 
 
 def over_factors(shape: Form, factors: Sequence[str]) -> Form:
@@ -110,70 +130,97 @@ def fit_combined(
     model_size_as: str,
     objective: Objective,
     resamples: int,
+    seed_weights: bool = True,
 ) -> CombinedLaw:
-    """The law of one method's cells, weighted by their seeds, with its resamples.
+    """The law of one method's cells, weighted by their seeds if asked, with its resamples.
 
     A law that the cells cannot fix has a fit that is not `ok`, and no resamples.
     """
     factors = varied_factors(cells)
     form = over_factors(shape, factors)
-    data = combined_data(cells, factors, model_size_as, objective)
+    data = combined_data(cells, factors, model_size_as, objective, seed_weights)
     try:
         fit = fit_law(form, {"": data}, objective=objective)
     except Unfittable as error:
         fit = Fit(form.name, NOT_IDENTIFIED, error.shortage, points=len(cells))
-    scheme, losses = CELL, None
-    if fit.ok and resamples:
-        scheme, losses = _simulate(cells, form, fit, data, resamples)
-    found = (
-        refit_rows(form, {"": data}, fit, objective=objective, losses={"": losses}).parameters
-        if losses is not None
-        else {}
-    )
-    return CombinedLaw(
+    law = CombinedLaw(
         method=cells[0].method,
         shape=shape.name,
+        objective=objective,
         fit=fit,
-        ensemble=Ensemble(form, fit.parameters, found),
-        scheme=scheme,
+        ensemble=Ensemble(form, fit.parameters),
+        scheme=None,
         cells=tuple(cells),
-        base={name: _most_common(data.variables[name]) for name in factors},
+        data=data,
+        base={name: most_common(data.variables[name]) for name in factors},
         ranges={
             name: (float(values.min()), float(values.max()))
             for name, values in data.variables.items()
         },
     )
+    return law.resampled(resamples)
 
 
 def combined_data(
-    cells: Sequence[Cell], factors: Sequence[str], model_size_as: str, objective: Objective
+    cells: Sequence[Cell],
+    factors: Sequence[str],
+    model_size_as: str,
+    objective: Objective,
+    seed_weights: bool = True,
 ) -> Data:
     """What the law is fitted to."""
     variables = {
         name: np.array([cell.x(name, model_size_as) for cell in cells]) for name in factors
     }
     variables["D"] = np.array([float(cell.finetuning_examples) for cell in cells])
-    losses = np.array([cell.loss for cell in cells])
-    return Data(losses, variables, seed_weights(cells, objective.log))
+    weights = noise.seed_weights(cells, objective.log) if seed_weights else None
+    return Data(np.array([cell.loss for cell in cells]), variables, weights)
 
 
-def _most_common(values: np.ndarray) -> float:
+def base_model(cell: Cell) -> tuple[int | None, int | None]:
+    """What tells the base models of one family apart: size and pretraining tokens."""
+    return coordinate(cell, FACTORS[0]), cell.pretraining_tokens
+
+
+def most_common(values: Iterable[float]) -> float:
     """The most common value, the largest of several."""
-    counts = Counter(values.tolist())
+    counts = Counter(map(float, values))
     return max(counts, key=lambda value: (counts[value], value))
 
 
-def _simulate(
-    cells: Sequence[Cell], form: Form, fit: Fit, data: Data, resamples: int
-) -> tuple[str, np.ndarray | None]:
+def sliced(law: Ensemble, fixed: Mapping[str, float]) -> Ensemble:
+    """The law over its other variables: the powers of those that are fixed join coefficients."""
+    split = {
+        term.coefficient: [
+            tuple(power for power in term.powers if (power.variable in fixed) == is_fixed)
+            for is_fixed in (False, True)
+        ]
+        for term in law.form.terms
+    }
+    form = Form(law.form.name, tuple(Term(name, kept) for name, (kept, _) in split.items()))
+
+    def parameters(values: Mapping[str, Any]) -> dict[str, Any]:
+        joined = {
+            name: Form(name, (Term(name, gone),)).predict(values, **fixed)
+            for name, (_, gone) in split.items()
+        }
+        return {name: joined.get(name, values[name]) for name in form.parameters}
+
+    resamples = parameters(law.resamples) if law.resamples else {}
+    return Ensemble(form, parameters(law.parameters), resamples)
+
+
+def _simulate(law: CombinedLaw, resamples: int) -> tuple[str, np.ndarray] | None:
     """The scheme that the cells allow, and its losses (R, cells); None where they allow none."""
-    rng = generator(cells[0].method, "combined", form.name)
-    law = form.predict(fit.parameters, **data.variables)
+    form, measured = law.ensemble.form, law.data.loss
+    predicted = law.ensemble.predict(**law.data.variables)
+    # by what was measured: the name of a method says nothing about it
+    rng = generator("combined", form.name, measured.tobytes().hex())
     of_base_models = sum(power.variable in FACTORS[:2] for power in form.powers)
     losses = base_model_losses(
-        data.loss,
-        law,
-        [(coordinate(cell, FACTORS[0]), cell.pretraining_tokens) for cell in cells],
+        measured,
+        predicted,
+        [base_model(cell) for cell in law.cells],
         spent_between=of_base_models + 1,
         spent_within=len(form.parameters) - of_base_models - 1,
         resamples=resamples,
@@ -181,8 +228,8 @@ def _simulate(
     )
     if losses is not None:
         return BASE_MODEL, losses
-    freedom = len(cells) - len(form.parameters)
+    freedom = len(law.cells) - len(form.parameters)
     if freedom < 1:
-        return CELL, None
-    variance = float(np.sum(np.log(data.loss / law) ** 2)) / freedom
-    return CELL, cell_losses(law, variance, freedom, resamples, rng)
+        return None
+    variance = float(np.sum(np.log(measured / predicted) ** 2)) / freedom
+    return CELL, cell_losses(predicted, variance, freedom, resamples, rng)
