@@ -1,8 +1,8 @@
 """Huber regression of sums of power terms, many problems at once: the heart of every fit.
 
-Coefficients and onsets enter as logarithms, so that the logarithm of each term is linear in theta
-(but for onsets). The objective is the weighted SUM over points of Huber(r), where r is predicted -
-measured or the difference of their logarithms. Rows are independent problems: starts of one fit, or
+Coefficients of powers enter as logarithms; a constant term and onsets as they are, since they may
+well be 0. The objective is the weighted SUM over points of Huber(r), where r is predicted - measured
+or the difference of their logarithms. Rows are independent problems: starts of one fit, or
 resamples.
 
 Every row takes Levenberg-Marquardt steps: far from its optimum with the Hessian of the majoriser
@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 
 import numpy as np
-from scipy.special import expit
 from threadpoolctl import ThreadpoolController
 
 SCREENING = ((4, 1000), (11, 50))  # (steps that all take, how many of the best go on)
@@ -54,41 +53,77 @@ class Linear:
         return Linear(np.searchsorted(free, self.columns[kept]), self.features[:, kept])
 
 
+@dataclass
+class Evaluated:
+    """A term at rows of theta: its value and its first and second derivatives by its parts.
+
+    All arrays are (rows, n or 1); `second` has a key (i, j), i <= j, where it is not 0.
+    """
+
+    value: np.ndarray
+    first: list[np.ndarray]
+    second: dict[tuple[int, int], np.ndarray]
+
+
 @dataclass(frozen=True)
-class LogTerm:
-    """The logarithm of a term: `linear` minus the log-sum-exp of each (onset, power)."""
+class Constant:
+    """A term that is the same everywhere, like E: theta itself, so that 0 is within reach."""
+
+    linear: Linear
+
+    @property
+    def parts(self) -> tuple[Linear, ...]:
+        """The linear functions in it."""
+        return (self.linear,)
+
+    def evaluate(self, theta: np.ndarray) -> Evaluated:
+        """At rows of theta."""
+        value = self.linear.values(theta)
+        return Evaluated(value, [np.ones_like(value)], {})
+
+
+@dataclass(frozen=True)
+class Product:
+    """A term `exp(linear) / product(onset + exp(power))` over its `rectified` pairs."""
 
     linear: Linear
     rectified: tuple[tuple[Linear, Linear], ...] = ()
 
     @property
     def parts(self) -> tuple[Linear, ...]:
-        """Each linear function in it."""
+        """The linear functions in it: the first, then each onset and power."""
         return (self.linear, *(part for pair in self.rectified for part in pair))
 
-    def evaluate(self, theta: np.ndarray) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
-        """The term; the slope of its logarithm by each part; `s (1 - s)` of each rectified power.
-
-        There, s is the share of the power in `onset + power`.
-        """
-        logarithm = self.linear.values(theta)
-        slopes, spreads = [np.ones((1, 1))], []
+    def evaluate(self, theta: np.ndarray) -> Evaluated:
+        """At rows of theta."""
+        value = np.exp(self.linear.values(theta))
+        slopes: list[np.ndarray] = [np.ones((1, 1))]  # of the term's logarithm
+        bends: dict[tuple[int, int], np.ndarray] = {}  # its second derivatives
         for onset, power in self.rectified:
-            low, high = onset.values(theta), power.values(theta)
-            share = expit(high - low)
-            logarithm = logarithm - np.logaddexp(low, high)
-            slopes += [share - 1.0, -share]
-            spreads.append(share * (1.0 - share))
-        return np.exp(logarithm), slopes, spreads
+            raised = np.exp(power.values(theta))
+            inverse = 1.0 / (onset.values(theta) + raised)
+            share = raised * inverse
+            value = value * inverse
+            place = len(slopes)
+            slopes += [-inverse, -share]
+            bends[place, place] = inverse**2
+            bends[place, place + 1] = inverse * share
+            bends[place + 1, place + 1] = share * (share - 1.0)
+        second = {
+            (i, j): value * (slopes[i] * slopes[j] + bends.get((i, j), 0.0))
+            for i in range(len(slopes))
+            for j in range(i, len(slopes))
+        }
+        return Evaluated(value, [value * slope for slope in slopes], second)
 
 
 @dataclass(frozen=True)
 class Slot:
-    """One linear function of a term, with its derivatives at the current theta."""
+    """One of the linear functions in the terms, of the free parameters."""
 
     term: int
     place: int  # among the term's parts
-    part: Linear  # of the free parameters
+    part: Linear
 
 
 @dataclass(frozen=True)
@@ -99,7 +134,7 @@ class Problem:
     (parameters,). `delta` is where Huber's loss turns linear; infinite for least squares.
     """
 
-    terms: tuple[LogTerm, ...]
+    terms: tuple[Constant | Product, ...]
     loss: np.ndarray
     weights: np.ndarray
     lower: np.ndarray
@@ -140,7 +175,7 @@ class Problem:
 
     def predict(self, theta: np.ndarray) -> np.ndarray:
         """The law's values, shape (rows, n)."""
-        total = reduce(np.add, [term.evaluate(theta)[0] for term in self.terms])
+        total = reduce(np.add, [term.evaluate(theta).value for term in self.terms])
         return np.broadcast_to(total, (len(theta), self.loss.shape[-1]))
 
     def residual(self, predicted: np.ndarray) -> np.ndarray:
@@ -151,9 +186,8 @@ class Problem:
         """Of the law's values by every parameter at one theta (parameters,): (n, parameters)."""
         jacobian = np.zeros((self.loss.shape[-1], len(theta)))
         for term in self.terms:
-            value, slopes, _ = term.evaluate(theta[None])
-            for part, slope in zip(term.parts, slopes, strict=True):
-                jacobian[:, part.columns] += (value * slope).T * part.features
+            for part, first in zip(term.parts, term.evaluate(theta[None]).first, strict=True):
+                jacobian[:, part.columns] += first.T * part.features
         return jacobian
 
     def chosen(self, rows: np.ndarray) -> "Problem":
@@ -194,17 +228,14 @@ class Derivatives:
 def derivatives(problem: Problem, theta: np.ndarray, exact: np.ndarray) -> Derivatives:
     """At each row of theta; the Hessian is the majoriser's where `exact` is false."""
     terms = [term.evaluate(theta) for term in problem.terms]
-    predicted = reduce(np.add, [term[0] for term in terms])
+    predicted = reduce(np.add, [term.value for term in terms])
     residual = problem.residual(predicted)
     clipped = np.clip(residual, -problem.delta, problem.delta)
     slope = problem.weights * clipped
     value = np.sum(slope * (residual - 0.5 * clipped), axis=1)
 
     size = 1.0 / predicted if problem.log else 1.0
-    jacobian = []
-    for slot in problem.slots:
-        term, slopes, _ = terms[slot.term]
-        jacobian.append(term * slopes[slot.place] * size)
+    jacobian = [terms[slot.term].first[slot.place] * size for slot in problem.slots]
     gradient = np.zeros((len(theta), len(problem.free)))
     for slot, column in zip(problem.slots, jacobian, strict=True):
         gradient[:, slot.part.columns] = _sum_over_points(slope * column, slot.part.features)
@@ -215,11 +246,12 @@ def derivatives(problem: Problem, theta: np.ndarray, exact: np.ndarray) -> Deriv
         first = first - second
     hessian = np.zeros((len(theta), len(problem.free), len(problem.free)))
     for i, j, products in problem.pairs:
+        one, other = problem.slots[i], problem.slots[j]
         weight = first * jacobian[i] * jacobian[j]
-        bend = _bend(terms, problem.slots[i], problem.slots[j])
-        if bend is not None and exact.any():
+        bend = terms[one.term].second.get((one.place, other.place))
+        if one.term == other.term and bend is not None:
             weight = weight + second * bend * size
-        rows, columns = problem.slots[i].part.columns, problem.slots[j].part.columns
+        rows, columns = one.part.columns, other.part.columns
         block = _sum_over_points(weight, products).reshape(-1, len(rows), len(columns))
         hessian[:, rows[:, None], columns] = block
         hessian[:, columns[:, None], rows] = block.transpose(0, 2, 1)
@@ -231,18 +263,6 @@ def _majoriser(residual: np.ndarray, clipped: np.ndarray, exact: np.ndarray) -> 
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(residual == 0, 1.0, clipped / residual)
     return np.where(exact[:, None], ratio == 1.0, ratio)
-
-
-def _bend(terms: list, one: Slot, other: Slot) -> np.ndarray | None:
-    """Second derivative of the prediction by two linear functions; None if it is 0."""
-    if one.term != other.term:
-        return None
-    value, slopes, spreads = terms[one.term]
-    bend = slopes[one.place] * slopes[other.place]
-    pair = (one.place - 1) // 2
-    if one.place and pair == (other.place - 1) // 2:
-        bend = bend + (-spreads[pair] if one.place == other.place else spreads[pair])
-    return value * bend
 
 
 def _sum_over_points(values: np.ndarray, features: np.ndarray) -> np.ndarray:

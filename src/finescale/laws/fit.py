@@ -135,7 +135,7 @@ def _judged(layout: Layout, problem: Problem, optimum: Optimum) -> Fit:
     at_bound = (low | high)[problem.free]
     names = list(compress(layout.free, at_bound))
     lost = [name for name in names if not layout.may_end_at(name, bool(low[layout.index[name]]))]
-    condition, entangled = _condition(layout, problem, theta[0], at_bound)
+    condition, entangled = _condition(layout, problem, theta[0])
     if lost:
         return _failed(layout, DEGENERATE, f"{', '.join(lost)} ran to the edge of the search")
     if entangled:
@@ -161,12 +161,13 @@ def _failed(layout: Layout, status: str, reason: str) -> Fit:
     return Fit(layout.form.name, status, reason, points=layout.size)
 
 
-def _condition(
-    layout: Layout, problem: Problem, theta: np.ndarray, at_bound: np.ndarray
-) -> tuple[float, str]:
-    """Condition number of the Jacobian, and a reason if it leaves a direction undetermined."""
+def _condition(layout: Layout, problem: Problem, theta: np.ndarray) -> tuple[float, str]:
+    """Condition number of the Jacobian, and a reason if it leaves a direction undetermined.
+
+    Parameters at a bound count: where E may be 0 or anything, the fit does not tell.
+    """
     weight = np.sqrt(problem.weights) / (problem.predict(theta[None])[0] if problem.log else 1.0)
-    jacobian = problem.derivative(theta)[:, problem.free[~at_bound]] * weight[:, None]
+    jacobian = problem.derivative(theta)[:, problem.free] * weight[:, None]
     scale = np.linalg.norm(jacobian, axis=0)
     if not np.all(scale > 0):
         return math.inf, "the points leave a parameter without effect"
@@ -176,8 +177,7 @@ def _condition(
     condition = float(singular[0] / singular[-1]) if singular[-1] > 0 else math.inf
     if condition <= MOST_CONDITION:
         return condition, ""
-    kept = np.array(layout.free)[~at_bound]
-    mixed = kept[np.abs(directions[-1]) > 0.1]
+    mixed = np.array(layout.free)[np.abs(directions[-1]) > 0.1]
     return condition, f"the points cannot tell {', '.join(mixed)} apart"
 
 
@@ -210,5 +210,6 @@ def refit_rows(
     sizes = [len(rows) for part in (weights, losses) if part for rows in part.values()]
     sizes += [len(value) for value in given.values() if isinstance(value, np.ndarray)]
     problem = layout.problem(objective.log, objective.delta, weights, losses)
-    ends = descend(problem, layout.theta(fit.parameters | given, max(sizes)), REFIT_STEPS)
+    start = layout.theta(fit.parameters | given, max(sizes))
+    ends = descend(problem, start, REFIT_STEPS)
     return Refits(layout.parameters(ends.theta), ends.value)

@@ -1,6 +1,6 @@
 """Where each parameter of a fit sits in the engine's theta, and how the data are centred.
 
-Coefficients and onsets enter as logarithms. The logarithms of the variables are centred on each
+Coefficients of powers enter as logarithms, all else as it is. The logarithms of the variables are centred on each
 group's mean, since log A and alpha are otherwise almost perfectly correlated.
 """
 
@@ -11,10 +11,9 @@ from functools import cached_property
 from itertools import product
 
 import numpy as np
-from scipy.optimize import nnls
 
 from finescale.errors import UserError
-from finescale.laws.engine import Linear, LogTerm, Problem
+from finescale.laws.engine import Constant, Linear, Problem, Product
 from finescale.laws.forms import Form, Power, Term
 
 Bounds = Mapping[str, tuple[float, float]]
@@ -26,7 +25,7 @@ ONSET_STARTS = (0.01, 0.5, 5.0)  # as a multiple of the power at the data's cent
 EXPONENT_BOUND = 10.0
 SMALLEST_COEFFICIENT = 1e-6  # of the smallest loss: a term below it is as good as absent
 LARGEST_COEFFICIENT = 1e6  # of the largest loss, at the centre of the data
-ONSET_BOUND = 1e6  # times the power at the data's centre, or one over it
+ONSET_BOUND = 1e6  # times the power at the data's centre
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class Layout:
         self.names = list(dict.fromkeys(names))
         self.index = {name: column for column, name in enumerate(self.names)}
         self.free = [name for name in self.names if name not in self.held]
-        self.logarithmic = {*form.coefficients, *form.onsets}
+        self.logarithmic = {term.coefficient for term in form.terms if term.powers}
 
     def name(self, group: str, parameter: str) -> str:
         """What a group's parameter is called."""
@@ -121,7 +120,7 @@ class Layout:
         own = np.concatenate([data.weight for data in self.groups.values()])
         lower, upper = np.transpose([self._edges(name) for name in self.names])
         return Problem(
-            terms=tuple(self._log_term(term) for term in self.form.terms),
+            terms=tuple(self._term(term) for term in self.form.terms),
             loss=self._joined(losses) if losses else self.loss,
             weights=own * self._joined(weights) if weights else own,
             lower=lower,
@@ -134,15 +133,17 @@ class Layout:
     def _joined(self, rows: Mapping[str, np.ndarray]) -> np.ndarray:
         return np.concatenate([rows[group] for group in self.groups], axis=1)
 
-    def _log_term(self, term: Term) -> LogTerm:
+    def _term(self, term: Term) -> Constant | Product:
         plain = [power for power in term.powers if not power.onset]
         linear = self._linear(term, (term.coefficient, *(power.exponent for power in plain)))
+        if not term.powers:
+            return Constant(linear)
         pairs = [
             (self._linear(term, (power.onset,)), self._linear(term, (power.exponent,), 1.0))
             for power in term.powers
             if power.onset
         ]
-        return LogTerm(linear, tuple(pairs))
+        return Product(linear, tuple(pairs))
 
     def _linear(self, term: Term, parameters: Sequence[str], sign: float = -1.0) -> Linear:
         """Over all groups; exponents multiply the centred logarithm of their variable, `sign`ed."""
@@ -175,26 +176,21 @@ class Layout:
 
     def _edges(self, name: str) -> tuple[float, float]:
         """The bounds of a parameter in theta."""
-        own = self._own(name)
-        if own in self.form.coefficients:
+        own, given = self._own(name), self._given_bounds(name)
+        if own in self.logarithmic:
             low = np.log(SMALLEST_COEFFICIENT * self.loss.min())
             high = np.log(LARGEST_COEFFICIENT * self.loss.max())
-        elif own in self.form.onsets:
-            low, high = -np.log(ONSET_BOUND), np.log(ONSET_BOUND)
-        else:
-            low, high = -EXPONENT_BOUND, EXPONENT_BOUND
-        given = self._given_bounds(name)
-        if given and own in self.logarithmic:
-            given = tuple(np.log(np.maximum(given, np.exp(low))))
-        return given or (low, high)
+            return tuple(np.log(np.maximum(given, np.exp(low)))) if given else (low, high)
+        if own in self.form.exponents:
+            return given or (-EXPONENT_BOUND, EXPONENT_BOUND)
+        return given or (0.0, ONSET_BOUND if own in self.form.onsets else float(self.loss.max()))
 
     def _given_bounds(self, name: str) -> tuple[float, float] | None:
         return self.bounds.get(name) or self.bounds.get(self._own(name))
 
     def may_end_at(self, name: str, low: bool) -> bool:
         """Whether a bound is an answer: one that was given, an E of 0, a power without onset."""
-        constant = {term.coefficient for term in self.form.terms if not term.powers}
-        vanishing = self._own(name) in constant | set(self.form.onsets)
+        vanishing = self._own(name) not in self.logarithmic | set(self.form.exponents)
         return self._given_bounds(name) is not None or (low and vanishing)
 
     def starts(self, problem: Problem) -> np.ndarray:
@@ -211,22 +207,26 @@ class Layout:
         starts = self.theta(dict.fromkeys(self.names, 1.0) | self.held, count)
         for name, values in zip(scanned, np.transpose(list(product(*grids))), strict=True):
             starts[:, self.index[name]] = values
-        starts[:, solved] = 0.0
+        starts[:, solved] = 0.0  # coefficients of 1, no constant
         for start in starts:
             start[solved] = self._coefficients(problem, start, solved)
         return starts
 
     def _start_values(self, name: str, few: bool) -> Sequence[float]:
         if self._own(name) in self.form.onsets:
-            return tuple(np.log(ONSET_STARTS))
+            return ONSET_STARTS
         return FEWER_EXPONENT_STARTS if few else EXPONENT_STARTS
 
     def _coefficients(self, problem: Problem, theta: np.ndarray, solved: np.ndarray) -> np.ndarray:
-        """Logarithms of the coefficients that fit best beside theta's other values."""
+        """The coefficients that fit best beside theta's other values, as theta has them."""
+        from scipy.optimize import nnls  # a third of importing this package, and only for fits
+
         columns = problem.derivative(theta)[:, solved]
         rest = problem.predict(theta[None])[0] - columns.sum(axis=1)
         values, _ = nnls(columns / self.loss[:, None], np.maximum(1 - rest / self.loss, 0))
-        return np.log(np.maximum(values, np.exp(problem.lower[solved])))
+        log = [self._own(self.names[column]) in self.logarithmic for column in solved]
+        least = np.exp(np.where(log, problem.lower[solved], 0.0))
+        return np.where(log, np.log(np.maximum(values, least)), values)
 
     def theta(self, parameters: Mapping[str, float | np.ndarray], rows: int) -> np.ndarray:
         """The inverse of `parameters`, (rows, parameters)."""
@@ -237,20 +237,24 @@ class Layout:
                 np.log(value) if self._own(name) in self.logarithmic else value
             )
         for name, exponents in self._shifts.items():
-            for exponent, centre in exponents:
-                theta[:, self.index[name]] -= theta[:, self.index[exponent]] * centre
+            shift = sum(theta[:, self.index[exponent]] * centre for exponent, centre in exponents)
+            if self._own(name) in self.logarithmic:
+                theta[:, self.index[name]] -= shift
+            else:
+                theta[:, self.index[name]] *= np.exp(-shift)
         return theta
 
     def parameters(self, theta: np.ndarray) -> dict[str, np.ndarray]:
         """Values by name, (rows,), centring undone, held ones included."""
         values = {name: theta[:, column].copy() for name, column in self.index.items()}
-        for name, exponents in self._shifts.items():
-            for exponent, centre in exponents:
-                values[name] += values[exponent] * centre
-        return {
-            name: np.exp(value) if self._own(name) in self.logarithmic else value
-            for name, value in values.items()
-        }
+        for name in self.names:
+            exponents = self._shifts.get(name, [])
+            shift = sum(theta[:, self.index[exponent]] * centre for exponent, centre in exponents)
+            if self._own(name) in self.logarithmic:
+                values[name] = np.exp(values[name] + shift)
+            elif exponents:
+                values[name] = values[name] * np.exp(shift)
+        return values
 
     @cached_property
     def _shifts(self) -> dict[str, list[tuple[str, float]]]:
