@@ -6,15 +6,12 @@ import pytest
 
 from finescale.errors import UserError
 from finescale.laws.points import (
-    ALL_DIMENSIONS,
     COLUMNS,
     FACTORS,
     Base,
-    HeldOut,
     Point,
     at_base,
     cells,
-    check_splits,
     choose_model_size,
     held_out_examples,
     infer_base,
@@ -38,49 +35,6 @@ def test_columns_are_the_documented_interface():
 def test_statuses_are_counted(grids):
     points = [grids.point(status=status) for status in ("ok", "ok", "diverged")]
     assert status_counts(points) == {"ok": 2, "diverged": 1, "base diverged": 0}
-
-
-@pytest.mark.parametrize(
-    ("changes", "joint", "single"),
-    [
-        ({}, False, False),
-        ({"nominal_size": 80_000}, True, False),
-        ({"pretraining_tokens": 400_000}, True, False),
-        ({"method": "lora", "pet_parameter_size": 16}, True, False),
-        ({"method": "lora", "pet_parameter_size": 4}, False, False),
-        ({"finetuning_examples": 1600}, True, True),
-        ({"nominal_size": 80_000, "finetuning_examples": 1600}, True, True),
-    ],
-)
-def test_a_point_is_held_out_if_any_coordinate_is(grids, changes, joint, single):
-    point = grids.point(split="fit", **changes)
-    held_out = grids.SETTINGS.held_out
-    assert held_out.excludes(point, ALL_DIMENSIONS) == joint
-    assert held_out.excludes(point, ("finetuning_examples",)) == single
-
-
-def test_held_out_values_belong_to_their_method(grids):
-    held_out = HeldOut(
-        pet_parameter_size={"lora": 16, "prompt": None},
-        finetuning_examples={"fmt": 4, "lora": 8, "prompt": None},
-    )
-    expected = {("fmt", 4): True, ("fmt", 8): False, ("lora", 8): True, ("prompt", 8): False}
-    for (method, examples), out in expected.items():
-        point = grids.point(split="fit", method=method, finetuning_examples=examples)
-        assert held_out.excludes(point, ALL_DIMENSIONS) == out
-    prompt = grids.point(split="fit", method="prompt", pet_parameter_size=16)
-    assert not held_out.excludes(prompt, ALL_DIMENSIONS)
-
-
-def test_nothing_is_held_out_by_default(grids):
-    assert not HeldOut().excludes(grids.point(finetuning_examples=1600), ALL_DIMENSIONS)
-
-
-def test_a_split_that_contradicts_the_held_out_values_is_an_error(grids):
-    points = [grids.point(), grids.point(nominal_size=80_000, digest="ab" * 32, split="fit")]
-    with pytest.raises(UserError, match=r"abab.*split is 'fit'.*'held-out'"):
-        check_splits(points, grids.SETTINGS.held_out)
-    check_splits(points[:1], grids.SETTINGS.held_out)
 
 
 def test_seeds_are_averaged_and_failed_runs_left_out(grids):

@@ -1,10 +1,12 @@
 """Pretraining laws: which models and checkpoints they use, and what they recover."""
 
-import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from finescale.laws import BaseModel, PretrainingLaw, fit_pretraining
+from finescale.laws import BaseModel, fit_pretraining, interval, load_pretraining_laws
+from finescale.laws.pretraining import save_pretraining_laws
 
 SIZES = {"XS": 1000, "S": 2000, "M": 4000, "L": 8000, "XL": 16_000}
 PARAMETERS = {
@@ -12,6 +14,7 @@ PARAMETERS = {
     "base_size": "S",
     "model_size_as": "total",
     "huber_delta": 1e-3,
+    "resamples": 50,
     "held_out": {"llm_model_size": 16_000, "pretraining_tokens": 650},
 }
 
@@ -89,6 +92,25 @@ def test_model_size_as_the_study_says(model_size_as, x):
     assert size.points[0].x == x
 
 
-def test_json_round_trip(laws):
-    for law in laws:
-        assert PretrainingLaw.from_json(json.loads(json.dumps(law.to_json()))) == law
+def test_noise_gives_intervals_and_exact_points_none_to_speak_of(laws):
+    rng = np.random.default_rng(0)
+    noisy = []
+    for name in SIZES:
+        exact = model(name)
+        loss = exact.result["log_perplexity"] * np.exp(rng.normal(0, 0.002))
+        noisy.append(replace(exact, result={**exact.result, "log_perplexity": loss}))
+    law = fit_pretraining(noisy, PARAMETERS | {"held_out": {}, "resamples": 200})[0]
+    low, high = interval(law.ensemble.predict_resamples(X=48_000.0))
+    assert low < size_law(48_000) < high
+    assert 1e-4 < high - low < 0.5
+    low, high = interval(laws[0].ensemble.predict_resamples(X=48_000.0))
+    assert high - low < 1e-6
+
+
+def test_save_and_load(laws, tmp_path):
+    save_pretraining_laws(tmp_path, laws)
+    files = tmp_path / "pretraining_law.json", tmp_path / "resamples.npz"
+    for law, other in zip(laws, load_pretraining_laws(*files), strict=True):
+        assert other.to_json() == law.to_json()
+        for name, values in law.ensemble.resamples.items():
+            np.testing.assert_array_equal(other.ensemble.resamples[name], values)

@@ -13,7 +13,7 @@ from finescale.laws.forms import (
     Form,
 )
 from finescale.laws.layout import Data
-from finescale.laws.points import Base, HeldOut, Point, status_counts, write_points
+from finescale.laws.points import Base, Point, status_counts, write_points
 from finescale.laws.pretraining import (
     BaseModel,
     PretrainingLaw,
@@ -40,7 +40,6 @@ __all__ = [
     "Ensemble",
     "Fit",
     "Form",
-    "HeldOut",
     "Law",
     "Objective",
     "Point",

@@ -81,43 +81,12 @@ class Base:
         return value.get(method) if isinstance(value, Mapping) else value
 
 
-@dataclass(frozen=True)
-class HeldOut:
-    """The value of each dimension that fits leave out; None where nothing is."""
-
-    llm_model_size: int | None = None  # nominal
-    pretraining_tokens: int | None = None
-    pet_parameter_size: Mapping[str, int | None] | None = None  # by method
-    finetuning_examples: Mapping[str, int | None] | None = None  # by method
-
-    def excludes(self, point: "Point | Cell", dimensions: Iterable[str]) -> bool:
-        """Whether any coordinate of the point in `dimensions` has its held-out value."""
-        return any(self._excludes(point, dimension) for dimension in dimensions)
-
-    def _excludes(self, point: "Point | Cell", dimension: str) -> bool:
-        value = getattr(self, dimension)
-        if isinstance(value, Mapping):
-            value = value.get(point.method)
-        return value is not None and coordinate(point, dimension) == value
-
-
 def coordinate(point: "Point | Cell", dimension: str) -> int | None:
     """A point's place on a dimension; model size by the first count that the table has."""
     if dimension == "llm_model_size":
         sizes = (getattr(point, column) for column in MODEL_SIZE_COLUMNS.values())
         return next((size for size in sizes if size is not None), None)
     return getattr(point, dimension)
-
-
-def check_splits(points: Iterable[Point], held_out: HeldOut) -> None:
-    """Raise UserError if a row's split is not what the held-out values say."""
-    for point in points:
-        expected = SPLITS[held_out.excludes(point, ALL_DIMENSIONS)]
-        if point.split != expected:
-            raise UserError(
-                f"run {point.digest or point}: split is {point.split!r}, but by the held-out values"
-                f" it is {expected!r}"
-            )
 
 
 @dataclass(frozen=True)
