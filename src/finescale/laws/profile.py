@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import f as f_distribution
+from scipy.special import fdtri  # scipy.stats would take half the time of importing finescale
 
 from finescale.laws.ensemble import LEVEL
 from finescale.laws.fit import LOG_LEAST_SQUARES, Unfittable, fit_law, refit_rows
@@ -47,7 +47,7 @@ def profile_level(
     tried = refit_rows(
         form, groups, fit, objective=LOG_LEAST_SQUARES, shared=shared, held={"E": levels}
     )
-    most = fit.objective * (1 + f_distribution.ppf(LEVEL, 1, freedom) / freedom)
+    most = fit.objective * (1 + fdtri(1, freedom, LEVEL) / freedom)
     inside = levels[tried.objective <= most]
     low, high = (inside.min(), inside.max()) if len(inside) else (fit.parameters["E"],) * 2
     return LevelProfile(float(low), float(high), bool(low > NEXT_TO_NOTHING * smallest))
