@@ -1,8 +1,8 @@
 """Huber regression of sums of power terms, many problems at once: the heart of every fit.
 
 Coefficients of powers enter as logarithms; a constant term and onsets as they are, since they may
-well be 0. The objective is the weighted SUM over points of Huber(r), where r is predicted - measured
-or the difference of their logarithms. Rows are independent problems: starts of one fit, or
+well be 0. The objective is the weighted SUM over points of Huber(r), where r is predicted -
+measured or the difference of their logarithms. Rows are independent problems: starts of one fit, or
 resamples.
 
 Every row takes Levenberg-Marquardt steps: far from its optimum with the Hessian of the majoriser

@@ -1,7 +1,7 @@
 """Where each parameter of a fit sits in the engine's theta, and how the data are centred.
 
-Coefficients of powers enter as logarithms, all else as it is. The logarithms of the variables are centred on each
-group's mean, since log A and alpha are otherwise almost perfectly correlated.
+Coefficients of powers enter as logarithms, all else as it is. The logarithms of the variables are
+centred on each group's mean, since log A and alpha are otherwise almost perfectly correlated.
 """
 
 import math
