@@ -182,6 +182,12 @@ def base_model(cell: Cell) -> tuple[int | None, int | None]:
     return coordinate(cell, FACTORS[0]), cell.pretraining_tokens
 
 
+def freedom_spent(form: Form) -> tuple[int, int]:
+    """How many parameters are fitted to differences between base models, and within them."""
+    between = 1 + sum(power.variable in FACTORS[:2] for power in form.powers)
+    return between, len(form.parameters) - between
+
+
 def most_common(values: Iterable[float]) -> float:
     """The most common value, the largest of several."""
     counts = Counter(map(float, values))
@@ -216,13 +222,13 @@ def _simulate(law: CombinedLaw, resamples: int) -> tuple[str, np.ndarray] | None
     predicted = law.ensemble.predict(**law.data.variables)
     # by what was measured: the name of a method says nothing about it
     rng = generator("combined", form.name, measured.tobytes().hex())
-    of_base_models = sum(power.variable in FACTORS[:2] for power in form.powers)
+    spent_between, spent_within = freedom_spent(form)
     losses = base_model_losses(
         measured,
         predicted,
         [base_model(cell) for cell in law.cells],
-        spent_between=of_base_models + 1,
-        spent_within=len(form.parameters) - of_base_models - 1,
+        spent_between=spent_between,
+        spent_within=spent_within,
         resamples=resamples,
         rng=rng,
     )
