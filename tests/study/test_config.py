@@ -41,7 +41,11 @@ def test_the_shipped_studies_are_accepted(plan, config_files, name):
 
 def test_defaults_are_filled_in_at_every_depth(smoke):
     completed = complete_config(smoke, SCHEMA, "smoke")
-    assert completed["laws"] == {"model_size_as": "total", "huber_delta": 0.001}
+    assert completed["laws"] == {
+        "model_size_as": "total",
+        "huber_delta": 0.001,
+        "resamples": 50,
+    }
     assert completed["pretraining"]["objective"] == {
         "causal": 0.6,
         "prefix": 0.2,
@@ -92,7 +96,7 @@ def test_an_unknown_key_is_named_with_the_likely_one(plan, smoke):
 def test_an_unknown_key_that_resembles_nothing_lists_what_is_known(plan, smoke):
     smoke["laws"]["zzz"] = 1
     assert lines(mistakes(plan, smoke)) == [
-        "`laws`: unknown key `zzz` (known: huber_delta, model_size_as)"
+        "`laws`: unknown key `zzz` (known: huber_delta, model_size_as, resamples)"
     ]
 
 
