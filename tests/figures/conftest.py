@@ -1,6 +1,7 @@
 """A study of two tasks with everything a figure must show, fitted once."""
 
 import importlib.util
+import math
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -25,7 +26,7 @@ def study(grids) -> SimpleNamespace:
     """Points, fits and pretraining laws.
 
     Task `help` has a whole grid, two more seeds in one cell and two runs that diverged; task `few`
-    has two sizes of everything, so that none of its laws is identified.
+    has two values of everything, so that none of its laws is identified.
     """
     points = [run for method in ("fmt", "prompt", "lora") for run in grids.grid(method, _loss)]
     few = [
@@ -42,7 +43,7 @@ def study(grids) -> SimpleNamespace:
         replace(base, seed=3, status="diverged", test_log_perplexity=None),
         replace(base, seed=4, status="base diverged", test_log_perplexity=None),
     ]
-    settings = [grids.SETTINGS, replace(grids.SETTINGS, task="few", title="Few", held_out=_none())]
+    settings = [grids.SETTINGS, replace(grids.SETTINGS, task="few", title="Few")]
     points = points + seeds + failed + few
     return SimpleNamespace(
         points=points,
@@ -51,24 +52,20 @@ def study(grids) -> SimpleNamespace:
     )
 
 
-def _none():
-    from finescale.laws import HeldOut
-
-    return HeldOut()
-
-
 def _loss(factor: str, x: float, examples: float) -> float:
     base, alpha = {
         "llm_model_size": (10_000, 0.3),
         "pretraining_tokens": (800_000, 0.2),
         "pet_parameter_size": (4, 0.05),
     }[factor]
-    return 3.0 * (x / base) ** -alpha * examples**-0.1 + 1.5
+    noise = 1e-3 * math.sin(7 * math.log(x / base) + 3 * math.log(examples))
+    return (3.0 * (x / base) ** -alpha * examples**-0.1 + 1.5) * (1 + noise)
 
 
 def _pretraining(family: str, sizes: int):
     curve = [
-        {"tokens": 1000 * k, "log_perplexity": 3 + 9 * (1000 * k) ** -0.3} for k in range(1, 9)
+        {"tokens": 1000 * k, "log_perplexity": 3 + 9 * (1000 * k) ** -0.3 + 0.01 * (-1) ** k}
+        for k in range(1, 9)
     ]
     models = [
         BaseModel(
@@ -90,6 +87,7 @@ def _pretraining(family: str, sizes: int):
         "base_size": "XS",
         "model_size_as": "total",
         "huber_delta": 1e-3,
+        "resamples": 20,
         "held_out": {"llm_model_size": 8000, "pretraining_tokens": 7000},
     }
     return fit_pretraining([*models, diverged], parameters)

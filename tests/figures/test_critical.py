@@ -2,6 +2,7 @@
 
 import csv
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 from finescale.figures import style
 from finescale.figures.critical import _branches, _draw_panel, _gaps, critical_figure
 from finescale.figures.critical_table import _power_of_ten, critical_table
-from finescale.figures.pairs import CriticalPair
+from finescale.figures.pairs import CriticalPair, critical_pairs
 from finescale.figures.style import styled
 from finescale.laws.ensemble import Ensemble
 from finescale.laws.forms import MULTIPLICATIVE
@@ -106,7 +107,7 @@ def test_words_on_figure_and_table(tmp_path, monkeypatch):
         "Prompt vs LoRA: none, LoRA better",
         "FMT vs Prompt: not identified: Prompt has 2",
         "FMT ↑",
-        "fitted finetuning sizes",
+        "ends of the fitted sizes",
         "critical finetuning size (examples)",
         "pretraining data size (tokens)",
     ):
@@ -114,8 +115,8 @@ def test_words_on_figure_and_table(tmp_path, monkeypatch):
     words = (tmp_path / "table.svg").read_text()
     for expected in (
         "none, LoRA better",
-        "100 (81 to 120), FMT above",
-        "400 (330 to 490), FMT above",
+        "100 [81, 120], FMT above",
+        "400 [330, 490], FMT above",
         "Prompt has 2 points",
         "β not told apart",
     ):
@@ -132,21 +133,74 @@ def test_the_table_holds_the_base_model_alone(drawn):
     assert rows[1]["gamma"] == rows[2]["gamma"] == ""
 
 
+def test_pairs_are_compared_where_both_laws_were_fitted(study):
+    """Prompt was not fitted at the smallest model, nor with the most examples."""
+    fit = study.fits[0]
+    laws = [
+        replace(law, fitted_x=(20_000, 40_000), fitted_examples=(50, 400))
+        if law.method == "prompt"
+        else law
+        for law in fit.laws
+    ]
+    pairs = critical_pairs([replace(fit, laws=tuple(laws))], study.points)
+    found = {(one.factor, *one.methods): one for one in pairs}
+    assert len(found) == 2 * 3
+    one = found["llm_model_size", "fmt", "prompt"]
+    assert (one.x[0], one.x[-1]) == pytest.approx((20_000, 40_000))
+    assert list(one.x) == sorted(one.x)
+    assert (one.fitted, one.base) == ((50, 400), 10_000)
+    ensembles = [fit.law(m, "multiplicative", "llm_model_size").ensemble for m in one.methods]
+    assert [law.parameters for law in one.laws] == [law.parameters for law in ensembles]
+    whole = found["pretraining_tokens", "fmt", "lora"]
+    assert (whole.x[0], whole.x[-1]) == pytest.approx((100_000, 800_000))
+    assert (whole.fitted, whole.base) == ((50, 800), 800_000)
+
+
+def test_pairs_without_a_law_say_whose_is_missing(study):
+    fit = study.fits[0]
+    laws = tuple(law for law in fit.laws if law.method != "lora")
+    pairs = critical_pairs([replace(fit, laws=laws)], study.points)
+    reasons = {one.methods: one.reason for one in pairs}
+    assert reasons["fmt", "prompt"] == ""
+    assert reasons["fmt", "lora"] == reasons["prompt", "lora"] == "LoRA: no runs to fit"
+    few = critical_pairs([study.fits[1]], study.points)
+    assert all(one.laws is None and one.reason for one in few)
+    assert few[0].reason.startswith("FMT: no beta and E:")
+
+
+def test_a_factor_that_no_task_varies_is_left_out(study):
+    fit = study.fits[0]
+    points = [run for run in study.points if run.pretraining_tokens == 800_000]
+    assert {one.factor for one in critical_pairs([fit], points)} == {"llm_model_size"}
+
+
+def test_a_study_without_any_law_is_drawn(study, tmp_path):
+    with styled():
+        critical_figure(critical_pairs([study.fits[1]], study.points), tmp_path)
+    assert {row["record"] for row in rows_of(tmp_path, "figure.csv")} == {"not identified"}
+
+
 def panel(content):
     axes = Figure().subplots()
     _draw_panel(axes, [(one, one.compare(one.x)) for one in content], {"FMT vs LoRA": "red"})
     return axes
 
 
+def critical_lines(axes):
+    """Those of critical sizes: no edges of bands, no ends of the fitted sizes."""
+    return [line for line in axes.lines if line.get_linewidth() >= 1]
+
+
 def test_lines_are_solid_where_fitted_and_dashed_all_along():
     axes = panel(PAIRS[:1])
-    dashed, solid = axes.lines
+    dashed, solid = critical_lines(axes)
     assert (dashed.get_linestyle(), solid.get_linestyle()) == ("--", "-")
     assert list(dashed.get_ydata()) == pytest.approx([x**2 / 1e4 for x in X])
     assert list(np.isfinite(solid.get_ydata())) == [True, True, True, False, False]
-    assert all(same_color(line.get_color(), "red") for line in axes.lines)
-    (shade,) = axes.patches
-    assert (shade.get_y(), shade.get_y() + shade.get_height()) == FITTED
+    assert same_color(dashed.get_color(), "red")
+    assert same_color(solid.get_color(), "red")
+    ends = [line.get_ydata()[0] for line in axes.lines if len(line.get_ydata()) == 2]
+    assert tuple(ends) == FITTED
 
 
 def test_an_open_band_ends_with_the_searched_range():
@@ -160,7 +214,7 @@ def test_an_open_band_ends_with_the_searched_range():
 
 def test_a_single_place_is_a_dot():
     axes = panel([pair("fmt", "lora", (FMT, LORA), x=(50.0, 200.0))])
-    assert [line.get_marker() for line in axes.lines] == ["None", "None", "."]
+    assert [line.get_marker() for line in critical_lines(axes)] == ["None", "None", "."]
 
 
 def test_laws_without_resamples_have_no_band():

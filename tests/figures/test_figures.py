@@ -1,13 +1,20 @@
 """Each figure: four files, the same bytes every time, and a CSV of exactly what is drawn."""
 
 import csv
+import json
+import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from finescale.figures import draw
+from finescale.figures.intervals import intervals_are
+from finescale.figures.laws import _joint_title, _panel, _single_title
 from finescale.figures.measured import measured, note_on_failures
-from finescale.laws import MULTIPLICATIVE, fit_task
+from finescale.figures.style import format_loss, format_number
+from finescale.laws import MULTIPLICATIVE, Fit, fit_task
+from finescale.laws.profile import LevelProfile
 
 FACTORS = {
     "figure2": "llm_model_size",
@@ -47,7 +54,7 @@ def drawn(study, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("name", ["figure1", *FACTORS, "figure10"])
+@pytest.mark.parametrize("name", ["figure1", *FACTORS, "figure5", "figure10"])
 def test_four_files_that_are_what_they_say(drawn, name):
     folder = drawn(name)
     starts = {"pdf": b"%PDF", "png": b"\x89PNG", "svg": b"<?xml", "csv": b"record,"}
@@ -56,7 +63,7 @@ def test_four_files_that_are_what_they_say(drawn, name):
         assert (folder / f"figure.{suffix}").read_bytes().startswith(start)
 
 
-@pytest.mark.parametrize("name", ["figure1", "figure10"])
+@pytest.mark.parametrize("name", ["figure2", "figure5", "figure10"])
 def test_drawn_twice_the_bytes_are_equal(drawn, study, tmp_path, name):
     again = draw_figure(name, study, tmp_path)
     for path in drawn(name).iterdir():
@@ -105,10 +112,123 @@ def test_the_csv_holds_the_laws(drawn, study, name, factor):
             row = rows[fit.settings.task, method]
             assert row["status"] == law.fit.status
             assert row["reason"] == law.fit.reason
+            assert row["at_bound"] == ";".join(law.fit.at_bound)
+            assert row["scheme"] == (law.scheme or "")
             for parameter, value in law.fit.parameters.items():
                 assert float(row[parameter]) == value
+                bounds = float(row[f"{parameter}_low"]), float(row[f"{parameter}_high"])
+                assert bounds == law.intervals()[law.scheme][parameter]
             if law.fit.ok:
                 assert float(row["deviation_held_out"]) == law.deviation_held_out
+
+
+def quantile(values, share):
+    """Between the two values next to it, in proportion."""
+    ordered = sorted(values)
+    place = share * (len(ordered) - 1)
+    below = math.floor(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "scheme"),
+    [("figure1", "single", "cell"), ("figure2", "multiplicative", "base model")],
+)
+def test_the_band_is_what_the_saved_resamples_predict(drawn, study, tmp_path, name, form, scheme):
+    """Computed anew from `fit.json` and `resamples.npz`, for every mean of task `help`."""
+    study.fits[0].save(tmp_path)
+    laws = json.loads((tmp_path / "fit.json").read_text())["laws"]
+    arrays = np.load(tmp_path / "resamples.npz")
+    means = [row for row in rows_of(drawn(name), "mean") if row["task"] == "help"]
+    assert len(means) == 3 * 4 * 6
+    for row in means:
+        x, examples = float(row["x"]), float(row["finetuning_examples"])
+        (index,) = (
+            index
+            for index, law in enumerate(laws)
+            if (law["method"], law["form"]) == (row["method"], form)
+            and law["factor"] == "llm_model_size"
+            and law["x"] in (None, x)
+        )
+        parameters = {p: arrays[f"{index}/{scheme}/{p}"] for p in ("A", "beta", "E")}
+        alpha = arrays[f"{index}/{scheme}/alpha"] if form == "multiplicative" else 0.0
+        losses = parameters["A"] / (x**alpha * examples ** parameters["beta"]) + parameters["E"]
+        assert len(losses) == 20
+        assert float(row["law_low"]) == pytest.approx(quantile(losses, 0.025), rel=1e-9)
+        assert float(row["law_high"]) == pytest.approx(quantile(losses, 0.975), rel=1e-9)
+        assert float(row["law_low"]) < float(row["law_high"])
+
+
+def test_the_band_of_figure10_is_what_its_resamples_predict(drawn, study):
+    rows = [row for row in rows_of(drawn("figure10")) if row["factor"] == "pretraining_tokens"]
+    law = study.pretraining_laws[0][1]
+    found = law.resamples["cell"]
+    points = [row for row in rows if (row["record"], row["family"]) == ("point", "en-de")]
+    assert len(points) == 8
+    for row in points:
+        losses = found["A"] / float(row["x"]) ** found["alpha"] + found["E"]
+        assert float(row["law_low"]) == pytest.approx(quantile(losses, 0.025), rel=1e-9)
+        assert float(row["law_high"]) == pytest.approx(quantile(losses, 0.975), rel=1e-9)
+
+
+def test_a_law_that_is_not_identified_has_no_curve_and_no_band(drawn, study):
+    means = [row for row in rows_of(drawn("figure2"), "mean") if row["task"] == "few"]
+    assert means
+    assert {(row["law"], row["law_low"], row["law_high"]) for row in means} == {("", "", "")}
+    fit = study.fits[1]
+    content = measured(fit, study.points, "fmt", "llm_model_size", "multiplicative")
+    panel = _panel(content, _joint_title(content))
+    assert {(one.law, one.band) for one in panel.series} == {(None, None)}
+    assert panel.lines[0] == "Few, FMT"
+    assert panel.lines[1].startswith("law not identified: no beta and E:")
+
+
+def broken(fit, **changes):
+    """The fit with its joint laws' outcome replaced."""
+    laws = [
+        replace(law, fit=Fit(law.form, **changes), resamples={})
+        if law.form == "multiplicative"
+        else law
+        for law in fit.laws
+    ]
+    return replace(fit, laws=tuple(laws))
+
+
+def test_a_degenerate_law_says_so_with_its_reason(study):
+    fit = broken(study.fits[0], status="degenerate", reason="alpha ran to the edge")
+    content = measured(fit, study.points, "lora", "llm_model_size", "multiplicative")
+    panel = _panel(content, _joint_title(content))
+    assert panel.lines == ["Help, LoRA", "law degenerate: alpha ran to the edge"]
+
+
+def test_an_e_of_zero_and_an_e_that_is_not_identified_are_told(study, grids):
+    """A law with a negative E: fits end at the bound, the profile says what the points allow."""
+    runs = grids.grid("fmt", lambda factor, x, examples: _sinking(grids, factor, x, examples))
+    fit = fit_task(runs, grids.SETTINGS)
+    single = measured(fit, runs, "fmt", "llm_model_size", "single")
+    assert _single_title(single)[-1] == "$E$ at 0: 10K, 20K, 40K, 80K"
+    content = measured(fit, runs, "fmt", "llm_model_size", "multiplicative")
+    high = fit.level("fmt", "multiplicative").high
+    assert _joint_title(content)[-1] == f"$E$ not identified (≤ {format_loss(high)})"
+    known = replace(content, level=LevelProfile(1.0, 2.0, True))
+    assert _joint_title(known)[-1] == "$E$ at 0"
+
+
+def _sinking(grids, factor, x, examples):
+    base = {"llm_model_size": 10_000, "pretraining_tokens": 800_000}[factor]
+    return 3.0 * (x / base) ** -0.2 * examples**-0.1 - 0.1
+
+
+def test_titles_give_exponents_with_their_intervals(study):
+    content = measured(study.fits[0], study.points, "lora", "llm_model_size", "multiplicative")
+    (law,) = content.laws
+    low, high = law.intervals()["base model"]["alpha"]
+    value = law.fit.parameters["alpha"]
+    expected = f"{format_number(value)} [{format_number(low)}, {format_number(high)}]"
+    assert rf"$\alpha_m$ = {expected}" in _joint_title(content)
+    without = replace(content, laws=(replace(law, resamples={}),))
+    assert rf"$\alpha_m$ = {format_number(value)}" in _joint_title(without)
 
 
 def test_figure1_holds_out_by_finetuning_size_alone(drawn):
@@ -153,6 +273,8 @@ def test_words_on_the_figure(study, tmp_path, monkeypatch):
         "(nats per target token)",
         "Help, LoRA",
         "held out",
+        "95% band",
+        "Bands and brackets: 95% intervals from resampled errors of base models and points",
     ):
         assert words in text, words
 
@@ -183,19 +305,47 @@ def test_figure10_holds_points_and_laws(drawn, study):
             assert mine[-1]["status"] == law.fit.status
             if law.fit.ok:
                 assert float(mine[-1]["alpha"]) == law.fit.parameters["alpha"]
+                assert [float(r["law"]) for r in mine[:-1]] == pytest.approx(
+                    [law.ensemble.predict(X=p.x) for p in law.points]
+                )
 
 
 def test_the_curve_is_the_fitted_law(study):
     """The panel's curve at a point is what the law's parameters give."""
-    from finescale.figures.laws import _joint_panel
-
     fit = study.fits[0]
     content = measured(fit, study.points, "lora", "pretraining_tokens", "multiplicative")
-    panel = _joint_panel(content)
+    panel = _panel(content, ())
     parameters = fit.law("lora", "multiplicative", "pretraining_tokens").fit.parameters
     for series, tokens in zip(panel.series, (1e5, 2e5, 4e5, 8e5), strict=True):
         expected = MULTIPLICATIVE.predict(parameters, X=tokens, D=300.0)
         assert series.law(300.0) == pytest.approx(float(expected), rel=1e-12)
+        low, high = series.band(300.0)
+        assert low < expected < high
+
+
+@pytest.mark.parametrize(
+    ("schemes", "words"),
+    [
+        (
+            ["base model", "base model"],
+            "95% intervals from resampled errors of base models and points",
+        ),
+        (["cell"], "95% intervals from resampled errors of points"),
+        (
+            ["base model", "case"],
+            "95% intervals from resampled errors of base models and points or points drawn anew",
+        ),
+        (
+            ["cell", None],
+            "95% intervals from resampled errors of points;"
+            " none where no point is left to tell the error",
+        ),
+        ([None], ""),
+        ([], ""),
+    ],
+)
+def test_what_the_intervals_are(schemes, words):
+    assert intervals_are(iter(schemes)) == words
 
 
 def test_an_unknown_name_is_an_error(tmp_path):

@@ -2,12 +2,15 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from finescale.figures.panels import (
+    BAND_ROOM,
+    MARGIN,
     Dot,
     Panel,
     Series,
@@ -39,8 +42,70 @@ def test_a_far_off_law_does_not_press_the_points_together():
     assert axes.get_ylim()[1] > 100
     fit_loss_axis(axes, [panel])
     low, high = axes.get_ylim()
-    assert low <= 2.0
-    assert high == pytest.approx(3.5)
+    assert low < 2.0
+    margin = MARGIN * 1.5
+    assert (low, high) == pytest.approx((2.0 - margin, 3.5 + margin))
+
+
+def flat_band(low, high):
+    return lambda x: (np.full_like(x, low), np.full_like(x, high))
+
+
+@pytest.mark.parametrize(
+    ("band", "shown"),
+    [((1.9, 3.1), (1.9, 3.1)), ((-50.0, 70.0), (2.0 - BAND_ROOM, 3.0 + BAND_ROOM))],
+)
+def test_the_loss_axis_follows_a_band_as_far_as_there_is_room(band, shown):
+    dots = (Dot(10.0, (2.0,), False), Dot(100.0, (3.0,), False))
+    panel = Panel((), (Series("a", dots, lambda x: 0 * x + 2.5, band=flat_band(*band)),))
+    axes = Figure().subplots()
+    draw_panel(axes, panel)
+    fit_loss_axis(axes, [panel])
+    margin = MARGIN * (shown[1] - shown[0])
+    assert axes.get_ylim() == pytest.approx((shown[0] - margin, shown[1] + margin))
+
+
+def test_a_band_without_numbers_leaves_the_axis_to_the_points():
+    dots = (Dot(10.0, (2.0,), False), Dot(100.0, (3.0,), False))
+    panel = Panel((), (Series("a", dots, lambda x: 0 * x + 2.5, band=flat_band(np.nan, np.inf)),))
+    axes = Figure().subplots()
+    draw_panel(axes, panel)
+    fit_loss_axis(axes, [panel])
+    assert axes.get_ylim() == pytest.approx((2 - MARGIN * 1.15, 3.15 + MARGIN * 1.15))
+
+
+def test_a_band_is_pale_and_lies_beneath_points_and_law():
+    dots = (Dot(10.0, (2.0,), False), Dot(100.0, (1.9,), False))
+    axes = Figure().subplots()
+    draw_panel(axes, Panel((), (Series("a", dots, lambda x: 0 * x + 2, band=flat_band(1, 3)),)))
+    (shade,) = axes.collections
+    assert shade.get_alpha() <= 0.1
+    heights = shade.get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == (1, 3)
+    places = shade.get_paths()[0].vertices[:, 0]
+    assert (places.min(), places.max()) == pytest.approx((10, 100))
+    edges = [line for line in axes.lines if line.get_alpha() is not None]
+    assert [set(line.get_ydata()) for line in edges] == [{1.0}, {3.0}]
+    others = [line for line in axes.lines if line not in edges]
+    below = max(artist.get_zorder() for artist in (shade, *edges))
+    assert below < min(line.get_zorder() for line in others)
+
+
+def test_titles_side_by_side_begin_at_one_height():
+    dots = (Dot(10.0, (2.0,), False), Dot(100.0, (1.9,), False))
+    panels = [
+        Panel(("one", "two", "three"), (Series("a", dots),)),
+        Panel(("one",), (Series("a", dots),)),
+        Panel(("one",), (Series("a", dots),), failure="not identified: few points"),
+    ]
+    figure = Figure()
+    tops = []
+    for axes, panel in zip(figure.subplots(1, 3), panels, strict=True):
+        draw_panel(axes, panel, 3)
+        (title,) = (child for child in axes.get_children() if "one" in getattr(child, "_text", ""))
+        tops.append(title.get_window_extent().y1)
+    assert tops == pytest.approx([tops[0]] * 3, abs=1)  # pixel
+    assert panels[2].lines == ["one", "law not identified: few points"]
 
 
 def test_fitted_points_are_circles_held_out_ones_triangles_and_the_law_is_solid():

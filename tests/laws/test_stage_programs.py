@@ -1,7 +1,9 @@
 """The stage programs of points and fits, as the pipeline calls them."""
 
+import csv
 import importlib.util
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from finescale.laws import TaskFit, read_points, write_points
+from finescale.laws import TaskFit, fit_task, read_points, write_points
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
@@ -87,13 +89,100 @@ def test_joined_points_keeps_the_order_of_the_tasks(grids, tmp_path):
     assert read_points(tmp_path / "points.csv") == [*tables[0], *tables[1]]
 
 
+def fit_parameters(grids):
+    """Those of a fit recipe, as `finescale.study` plans them."""
+    settings = grids.SETTINGS
+    names = ("task", "title", "model_size_as", "resamples")
+    parameters = {name: getattr(settings, name) for name in names}
+    base = json.loads(json.dumps(vars(settings.base)))
+    return parameters | {"huber_delta": settings.objective.huber_delta, "base": base}
+
+
+def run_fit(folder, grids, points):
+    write_points(folder / "points.csv", points)
+    job = FakeJob(parameters=fit_parameters(grids), roles={"points": [folder]}, out=folder)
+    program("fit").make(job)
+    return TaskFit.load(folder / "fit.json", folder / "resamples.npz")
+
+
 def test_fit_writes_the_laws_and_names_those_not_identified(grids, tmp_path, capsys):
-    write_points(tmp_path / "points.csv", [grids.point(), grids.point(finetuning_examples=200)])
-    parameters = json.loads(json.dumps(TaskFit(grids.SETTINGS, {}, ()).to_json()))
-    program("fit").make(FakeJob(parameters=parameters, roles={"points": [tmp_path]}, out=tmp_path))
-    fit = TaskFit.from_json(json.loads((tmp_path / "fit.json").read_text()))
+    points = [grids.point(), grids.point(finetuning_examples=200)]
+    fit = run_fit(tmp_path, grids, points)
+    assert fit.settings == grids.SETTINGS
     assert fit.counts["ok"] == 2
     assert "not identified: fmt, multiplicative, llm_model_size" in capsys.readouterr().out
+
+
+def test_fit_writes_what_the_figures_draw(grids, tmp_path):
+    points = grids.grid("fmt", lambda factor, x, examples: loss_of(grids, factor, x, examples))
+    fit = run_fit(tmp_path, grids, points)
+    law = fit.law("fmt", "multiplicative", "llm_model_size")
+    expected = fit_task(points, grids.SETTINGS).law("fmt", "multiplicative", "llm_model_size")
+    assert law.fit == expected.fit
+    assert law.intervals() == expected.intervals()
+    folder = tmp_path / "drawn"
+    folder.mkdir()
+    roles = {"fits": [tmp_path], "points": [tmp_path]}
+    job = FakeJob(
+        parameters={"name": "figure2"},
+        roles=roles,
+        recipe=SimpleNamespace(inputs=roles),
+        out=folder,
+    )
+    program("figure").make(job)
+    job.parameters = {"name": "table2"}
+    program("table").make(job)
+    assert {path.name for path in folder.iterdir()} == {
+        f"{stem}.{suffix}"
+        for stem in ("figure", "table")
+        for suffix in ("pdf", "png", "svg", "csv")
+    }
+    with open(folder / "table.csv", newline="") as file:
+        errors = [row["mean_absolute_deviation"] for row in csv.DictReader(file)]
+    assert str(law.deviation_held_out) in errors
+
+
+def loss_of(grids, factor, x, examples):
+    base = {"llm_model_size": 10_000, "pretraining_tokens": 800_000}[factor]
+    wiggle = 0.002 * math.sin(7 * math.log(x / base) + 3 * math.log(examples))
+    return (3.0 * (x / base) ** -0.3 * examples**-0.1 + 1.5) * (1 + wiggle)
+
+
+def test_pretraining_law_writes_what_figure10_draws(tmp_path):
+    sizes = {"XS": 1000, "S": 2000, "M": 4000, "L": 8000, "XL": 16_000}
+    curve = [{"tokens": t, "log_perplexity": 3 + 9 * t**-0.3} for t in range(1000, 9000, 1000)]
+    models = [
+        run_folder(
+            tmp_path,
+            name,
+            status="ok",
+            model_parameters=size,
+            log_perplexity=2 + 40 * size**-0.4 + 0.01 * (-1) ** number,
+            curve=curve,
+        )
+        for number, (name, size) in enumerate(sizes.items())
+    ]
+    parameters = {
+        "family": "en-de",
+        "rows": [
+            {"size": name, "nominal_size": size, "pretraining_tokens": 8000}
+            for name, size in sizes.items()
+        ],
+        "base_size": "XS",
+        "model_size_as": "total",
+        "huber_delta": 1e-3,
+        "resamples": 10,
+        "held_out": {},
+    }
+    job = FakeJob(parameters=parameters, roles={"models": models}, out=tmp_path)
+    program("pretraining_law").make(job)
+    roles = {"laws": [tmp_path]}
+    recipe = SimpleNamespace(inputs=roles)
+    job = FakeJob(parameters={"name": "figure10"}, roles=roles, recipe=recipe, out=tmp_path)
+    program("figure").make(job)
+    with open(tmp_path / "figure.csv", newline="") as file:
+        law, _ = (row for row in csv.DictReader(file) if row["record"] == "law")
+    assert float(law["alpha_low"]) < float(law["alpha"]) < float(law["alpha_high"])
 
 
 @pytest.mark.parametrize("package", ["finescale.laws", "finescale.figures"])

@@ -21,8 +21,8 @@ COLUMNS = [
 ]
 EVERYTHING = {
     **{"source": 12, "corpus": 9, "tokenizer": 2, "tokens": 8, "pretrain": 5, "finetune": 34},
-    **{"points": 3, "joined_points": 1, "fit": 3, "pretraining_law": 2, "figure": 5, "table": 5},
-    **{"figure_view": 5, "table_view": 5, "points_view": 1, "all": 1},
+    **{"points": 3, "joined_points": 1, "fit": 3, "pretraining_law": 2, "figure": 6, "table": 6},
+    **{"figure_view": 6, "table_view": 6, "points_view": 1, "all": 1},
 }
 
 
@@ -54,8 +54,8 @@ def test_every_job_ran_once_and_the_end_says_where_to_look(smoke_run):
 def test_every_figure_and_table_is_there(smoke_run):
     checkout, _ = smoke_run
     folder = checkout.folder / "results" / "smoke"
-    names = [f"figures/figure{number}" for number in (1, 2, 3, 4, 10)]
-    names += [f"tables/table{number}" for number in (1, 2, 3, 4, 6)]
+    names = [f"figures/figure{number}" for number in (1, 2, 3, 4, 5, 10)]
+    names += [f"tables/table{number}" for number in (1, 2, 3, 4, 5, 6)]
     expected = {f"{name}.{ending}" for name in names for ending in ("pdf", "png", "svg", "csv")}
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")}
     assert found == expected | {"points.csv", "index.csv"}
@@ -151,11 +151,11 @@ def test_invalidating_one_finetuning_reruns_exactly_its_chain_with_the_same_resu
     artifact = smoke.artifact("finetune", label)
     said = smoke.finescale("invalidate", artifact.recipe.digest[:12], "--yes").stdout
     assert label in said
-    # figures 2 to 4 and tables 4 and 6 show all tasks, figure 1 and table 2 the first alone
-    chain = {"finetune": 1, "points": 1, "joined_points": 1, "fit": 1, "figure": 3, "table": 2}
+    # figures 2 to 5 and tables 4 to 6 show all tasks, figure 1 and table 2 the first alone
+    chain = {"finetune": 1, "points": 1, "joined_points": 1, "fit": 1, "figure": 4, "table": 3}
     assert f"Removed {sum(chain.values())} artifacts" in said
     run = smoke.snakemake()
-    views = {"figure_view": 3, "table_view": 2, "points_view": 1, "all": 1}
+    views = {"figure_view": 4, "table_view": 3, "points_view": 1, "all": 1}
     assert run.finished == chain | views, run.log
     smoke.assert_sound()
     assert smoke.contents() == before  # bit-identical, pictures too
@@ -203,7 +203,7 @@ def test_views_show_the_planned_digest_when_the_config_goes_from_a_to_b_and_back
 
     set_delta(0.001)
     run = smoke.snakemake()
-    assert run.finished == {"figure_view": 5, "table_view": 3, "all": 1}, run.log
+    assert run.finished == {"figure_view": 6, "table_view": 4, "all": 1}, run.log
     assert figure.resolve() == first
     assert points.resolve().is_file()
     assert smoke.snakemake().nothing_done

@@ -74,8 +74,8 @@ def test_people_can_tell_artifacts_and_views_apart(plan, config_files, name):
 
 def test_every_figure_and_table_of_the_issue_is_planned(plan, demo):
     shown = {path.removeprefix("results/demo/") for path in (v.path for v in plan(demo).views)}
-    names = [f"figures/figure{number}" for number in (1, 2, 3, 4, 10)]
-    names += [f"tables/table{number}" for number in (1, 2, 3, 4, 6)]
+    names = [f"figures/figure{number}" for number in (1, 2, 3, 4, 5, 10)]
+    names += [f"tables/table{number}" for number in (1, 2, 3, 4, 5, 6)]
     expected = {f"{name}.{ending}" for name in names for ending in ("pdf", "png", "svg", "csv")}
     assert shown == expected | {"points.csv"}
 
@@ -327,7 +327,48 @@ def test_a_grid_that_cannot_carry_a_figure_says_what_is_missing(plan, smoke):
     }
     shown = {Path(view.path).stem for view in planned.views}
     assert not {"figure3", "figure4"} & shown
-    assert "figure2" in shown
+    assert {"figure2", "figure5", "table5"} <= shown
+
+
+def without_a_second_method(config) -> None:
+    for task in config["tasks"].values():
+        examples = task["grid"]["finetuning_examples"]
+        task["grid"]["finetuning_examples"] = {"fmt": examples["fmt"]}
+        task["grid"].pop("pet_parameter_size", None)
+
+
+def without_a_second_value(config) -> None:
+    for task in config["tasks"].values():
+        task["grid"]["llm_model_size"] = {"values": ["XXS"]}
+        task["grid"].pop("pretraining_tokens", None)
+    for family in config["families"].values():
+        family.pop("held_out", None)
+
+
+@pytest.mark.parametrize("change", [without_a_second_method, without_a_second_value])
+def test_methods_are_compared_where_a_task_has_two_and_a_factor_that_varies(plan, smoke, change):
+    change(smoke)
+    planned = plan(smoke)
+    for name in ("figure5", "table5"):
+        assert planned.unsupported[name] == (
+            "no task has two or more methods and two or more values of llm_model_size or"
+            " pretraining_tokens"
+        )
+    assert not {"figure5", "table5"} & {Path(view.path).stem for view in planned.views}
+
+
+def test_every_table_gets_what_it_is_drawn_from(plan, demo):
+    planned = plan(demo)
+    roles = {
+        label: set(recipe.inputs)
+        for reference, recipe in planned.recipes.items()
+        if recipe.stage == "table" and (label := planned.labels[reference])
+    }
+    assert roles == {
+        **{name: set() for name in ("table1", "table3")},
+        **{name: {"fits", "points"} for name in ("table2", "table5", "table6")},
+        "table4": {"fits"},
+    }
 
 
 def test_a_planned_artifact_is_found_by_its_path(plan, smoke):

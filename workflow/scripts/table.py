@@ -1,19 +1,23 @@
-"""Draw one table, from fits or from what the study says of itself."""
+"""Draw one table, from fits and points or from what the study says of itself."""
 
 from finescale.figures import draw
-from finescale.laws import TaskFit
+from finescale.laws import TaskFit, read_points
 from finescale.store import Job, run_job
 
 
 def make(job: Job) -> None:
     """Write table.pdf, .png, .svg and .csv."""
-    fits = []
-    if "fits" in job.recipe.inputs:
-        fits = [
-            TaskFit.load(artifact.file("fit.json"), artifact.file("resamples.npz"))
-            for artifact in job.inputs("fits")
-        ]
-    draw(job.parameters["name"], job.parameters, job.out, fits=fits)
+    inputs = {role: job.inputs(role) for role in job.recipe.inputs}
+    fits = [
+        TaskFit.load(artifact.file("fit.json"), artifact.file("resamples.npz"))
+        for artifact in inputs.get("fits", ())
+    ]
+    points = [
+        point
+        for artifact in inputs.get("points", ())
+        for point in read_points(artifact.file("points.csv"))
+    ]
+    draw(job.parameters["name"], job.parameters, job.out, fits=fits, points=points)
 
 
 if __name__ == "__main__":

@@ -3,18 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from finescale.figures.critical import critical_figure
+from finescale.figures.critical_table import critical_table
+from finescale.figures.law_tables import coefficient_table, held_out_table
 from finescale.figures.laws import joint_figure, single_variable_figure
+from finescale.figures.pairs import critical_pairs
 from finescale.figures.pretraining import pretraining_figure
 from finescale.figures.style import styled
-from finescale.figures.tables import (
-    coefficient_table,
-    held_out_table,
-    model_size_table,
-    setup_table,
-)
-from finescale.laws.points import METHODS, Point
+from finescale.figures.tables import model_size_table, setup_table
+from finescale.laws.points import Point
 from finescale.laws.pretraining import PretrainingLaw
-from finescale.laws.procedure import TaskFit
+from finescale.laws.results import TaskFit
 
 __all__ = ["draw"]
 
@@ -37,21 +36,17 @@ def draw(
     """
     drawings: dict[str, Callable[[], None]] = {
         "figure1": lambda: single_variable_figure(fits, points, folder),
-        "figure2": lambda: joint_figure(
-            fits, points, folder, factor="llm_model_size", methods=METHODS
-        ),
-        "figure3": lambda: joint_figure(
-            fits, points, folder, factor="pretraining_tokens", methods=METHODS
-        ),
-        "figure4": lambda: joint_figure(
-            fits, points, folder, factor="pet_parameter_size", methods=("prompt", "lora")
-        ),
+        "figure2": lambda: joint_figure(fits, points, folder, factor="llm_model_size"),
+        "figure3": lambda: joint_figure(fits, points, folder, factor="pretraining_tokens"),
+        "figure4": lambda: joint_figure(fits, points, folder, factor="pet_parameter_size"),
+        "figure5": lambda: critical_figure(critical_pairs(fits, points), folder),
         "figure10": lambda: pretraining_figure(pretraining_laws, folder),
         "table1": lambda: setup_table(parameters["tasks"], folder),
-        "table2": lambda: held_out_table(fits[:1], folder),
+        "table2": lambda: held_out_table(fits[:1], points, folder),
         "table3": lambda: model_size_table(parameters["model_sizes"], folder),
         "table4": lambda: coefficient_table(fits, folder),
-        "table6": lambda: held_out_table(fits, folder),
+        "table5": lambda: critical_table(critical_pairs(fits, points), folder),
+        "table6": lambda: held_out_table(fits, points, folder),
     }
     drawing = drawings[name]
     with styled():

@@ -14,11 +14,11 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from finescale.figures.pairs import COLUMNS, CriticalPair, csv_rows
-from finescale.figures.panels import GREY, spread, tick_places
+from finescale.figures.panels import GREY, band_key, draw_band, spread, tick_places
 from finescale.figures.style import (
-    METHOD_TITLES,
     PAGE_WIDTH,
     format_count,
+    method_title,
     save,
     sequential,
     write_csv,
@@ -33,9 +33,7 @@ NOTE_SIZE = 6.5  # points
 NOTE_HEIGHT = 8.5  # points a line
 NOTE_WIDTH = 46  # characters of a note that fit above a third of a page
 LABEL_ROOM = 0.3  # of a panel's width: lines that end nearer to each other share their labels' room
-FITTED_COLOUR = "#efefef"
-DASHES = (0, (3, 2))
-BAND_ALPHA = 0.16
+DASHES, DOTS = (0, (3, 2)), (0, (1, 2))
 
 Content = list[tuple[CriticalPair, list[Comparison]]]  # of one panel
 
@@ -114,19 +112,12 @@ def _draw_panel(axes: Axes, content: Content, colours: Mapping[str, str]) -> Non
     axes.set_xscale("log")
     axes.set_yscale("log")
     for low, high in sorted({pair.fitted for pair, found in content if found}):
-        axes.axhspan(low, high, color=FITTED_COLOUR, linewidth=0, zorder=0)
+        for end in (low, high):
+            axes.axhline(end, color=GREY, linestyle=DOTS, linewidth=0.8, zorder=2)
     for pair, found in content:
         colour = colours[pair.title]
         for branch in _branches(found):
-            axes.fill_between(
-                pair.x,
-                branch.low,
-                branch.high,
-                color=colour,
-                alpha=BAND_ALPHA,
-                linewidth=0,
-                zorder=1,
-            )
+            draw_band(axes, pair.x, branch.low, branch.high, colour)
             fitted = np.where(branch.extrapolated == 0, branch.size, np.nan)
             axes.plot(pair.x, branch.size, color=colour, linestyle=DASHES, zorder=2)
             axes.plot(pair.x, fitted, color=colour, zorder=3)
@@ -187,7 +178,7 @@ def _gaps(pair: CriticalPair, found: Sequence[Comparison]) -> list[str]:
         x = [value for value, _ in run]
         if crossed:
             continue
-        who = f"{METHOD_TITLES[pair.method(better)]} better" if better else "equally good"
+        who = f"{method_title(pair.method(better))} better" if better else "equally good"
         if len(x) == len(places):
             where = ""
         elif x[0] == pair.x[0]:
@@ -233,7 +224,7 @@ def _name_lines(figure: Figure, axes: Axes, content: Content, colours: Mapping[s
         for branch in _branches(found):
             last = int(np.flatnonzero(np.isfinite(branch.size))[-1])
             x, y = to_axes.transform((pair.x[last], branch.size[last]))
-            name = f"{METHOD_TITLES[pair.method(branch.better_above)]} ↑"
+            name = f"{method_title(pair.method(branch.better_above))} ↑"
             names.append((x, y, name, colours[pair.title]))
     names.sort()
     apart = [
@@ -263,10 +254,8 @@ def _legend(figure: Figure, colours: Mapping[str, str]) -> None:
     ]
     handles += [
         Line2D([], [], color=GREY, linestyle=DASHES, label="extrapolated"),
-        Patch(
-            color=next(iter(colours.values())), alpha=BAND_ALPHA, linewidth=0, label="95% interval"
-        ),
-        Patch(color=FITTED_COLOUR, linewidth=0, label="fitted finetuning sizes"),
+        band_key("95% interval"),
+        Line2D([], [], color=GREY, linestyle=DOTS, linewidth=0.8, label="ends of the fitted sizes"),
     ]
     figure.legend(
         handles=handles,

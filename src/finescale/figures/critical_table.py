@@ -1,25 +1,25 @@
 """Table 5: where two methods meet, as the paper's power law and as it is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from finescale.figures.intervals import with_interval
 from finescale.figures.pairs import COLUMNS, CriticalPair, comparison_rows
 from finescale.figures.style import (
     FACTOR_TITLES,
-    METHOD_TITLES,
     format_count,
     format_number,
+    method_title,
     save,
     write_csv,
 )
-from finescale.figures.typeset import Block, typeset
+from finescale.figures.typeset import DASH, Block, typeset
 from finescale.laws.crossing import SEARCHED, Comparison, Crossing
 from finescale.laws.fit import NOT_IDENTIFIED
 from finescale.laws.power_law import PowerLaw, power_law
 
-DASH = "–"
 CAPTION = (
     "Critical finetuning sizes (examples) with 95% intervals: "
     "by the power law H X^γ, as if both methods had the same E, and by the laws as they are"
@@ -54,8 +54,8 @@ def _power_law_cells(law: PowerLaw | None) -> tuple[str, str]:
     if law is None or not law.bounded:
         return "β not told apart", DASH
     return (
-        _with_interval(law.log10_h, law.log10_h_interval, _power_of_ten),
-        _with_interval(law.gamma, law.gamma_interval, format_number),
+        with_interval(law.log10_h, law.log10_h_interval, _power_of_ten),
+        with_interval(law.gamma, law.gamma_interval, format_number),
     )
 
 
@@ -71,7 +71,7 @@ def _cells(pair: CriticalPair, found: Comparison) -> tuple[str, str]:
     """A line for each crossing, or who is better everywhere."""
     if not found.crossings:
         who = (
-            f"{METHOD_TITLES[pair.method(found.better)]} better" if found.better else "equally good"
+            f"{method_title(pair.method(found.better))} better" if found.better else "equally good"
         )
         return f"none, {who}", _share(found.shares.get(found.better or ""))
     lines = [_crossing_line(pair, one) for one in found.crossings]
@@ -79,15 +79,9 @@ def _cells(pair: CriticalPair, found: Comparison) -> tuple[str, str]:
 
 
 def _crossing_line(pair: CriticalPair, one: Crossing) -> str:
-    size = _with_interval(one.size, one.interval, _size)
-    above = f"{METHOD_TITLES[pair.method(one.better_above)]} above"
+    size = with_interval(one.size, one.interval, _size)
+    above = f"{method_title(pair.method(one.better_above))} above"
     return ", ".join([size, above, *(["extrapolated"] if one.extrapolated else [])])
-
-
-def _with_interval(
-    value: float, bounds: tuple[float, float] | None, shown: Callable[[float], str]
-) -> str:
-    return f"{shown(value)} ({shown(bounds[0])} to {shown(bounds[1])})" if bounds else shown(value)
 
 
 def _power_of_ten(exponent: float) -> str:

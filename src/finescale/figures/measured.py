@@ -1,16 +1,38 @@
-"""What a law figure draws, panel by panel, and the CSV that says the same in numbers."""
+"""What a law figure draws, panel by panel, and the CSV that says the same in numbers.
+
+In the CSV, `law`, `law_low` and `law_high` are the fitted law and its band at each measured mean.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from finescale.figures.intervals import (
+    LEVEL_COLUMNS,
+    interval_columns,
+    level_row,
+    parameter_intervals,
+    predicted,
+    with_bounds,
+)
 from finescale.laws.forms import FINETUNING_DATA
-from finescale.laws.points import ALL_DIMENSIONS, Cell, Point, cells, coordinate, on_factor
-from finescale.laws.procedure import Law, Settings, TaskFit
+from finescale.laws.points import (
+    Cell,
+    Point,
+    cells,
+    coordinate,
+    held_out_examples,
+    on_factor,
+)
+from finescale.laws.procedure import TaskFit
+from finescale.laws.profile import LevelProfile
+from finescale.laws.results import Law, Settings
 
+PARAMETERS = ("A", "alpha", "B", "beta", "E")
 COLUMNS = (
     *("record", "task", "method", "factor", "x", "finetuning_examples", "split", "seeds"),
-    *("log_perplexity", "form", "status", "reason", "A", "alpha", "B", "beta", "E"),
-    *("deviation_fitted", "deviation_held_out"),
+    *("log_perplexity", *interval_columns(["law"])),
+    *("form", "status", "reason", "at_bound", "scheme", *interval_columns(PARAMETERS)),
+    *(*LEVEL_COLUMNS, "deviation_fitted", "deviation_held_out"),
 )
 
 
@@ -22,9 +44,10 @@ class Measured:
     method: str
     factor: str
     cells: tuple[Cell, ...]
+    held_out: frozenset[Cell]  # those that this panel's laws were fitted without
     failed: tuple[Point, ...]
     laws: tuple[Law, ...]  # one joint law, or a single-variable law for each model size
-    dimensions: tuple[str, ...]  # those whose held-out value matters here
+    level: LevelProfile | None  # of the joint law
 
     def x(self, item: Cell | Point) -> float:
         """X of a cell; of a failed run too, whose parameters may not be known."""
@@ -34,27 +57,34 @@ class Measured:
         twins = [cell for cell in self.cells if coordinate(cell, self.factor) == place]
         return self.x(twins[0]) if twins else float(place or 0)
 
-    def held_out(self, cell: Cell) -> bool:
-        """Whether this panel's laws were fitted without it."""
-        return self.settings.held_out.excludes(cell, self.dimensions)
+    def law_of(self, x: float) -> Law | None:
+        """The fitted law for this X, if there is one."""
+        laws = [law for law in self.laws if law.fit.ok and law.x in (None, x)]
+        return laws[0] if laws else None
 
 
 def measured(
     fit: TaskFit, points: Sequence[Point], method: str, factor: str, form: str
 ) -> Measured:
     """Gather one panel's content."""
-    single = form == FINETUNING_DATA.name
     mine = [point for point in points if (point.task, point.method) == (fit.settings.task, method)]
-    mine = on_factor(mine, factor, fit.settings.base)
+    shown = on_factor(mine, factor, fit.settings.base)
+    row = cells(shown)
+    if form == FINETUNING_DATA.name:
+        sizes = held_out_examples(cells(mine))
+        held_out = frozenset(cell for cell in row if cell.finetuning_examples in sizes)
+    else:
+        held_out = frozenset(cell for cell in row if cell.held_out)
     laws = [law for law in fit.laws if (law.method, law.factor, law.form) == (method, factor, form)]
     return Measured(
         settings=fit.settings,
         method=method,
         factor=factor,
-        cells=tuple(cells(mine)),
-        failed=tuple(point for point in mine if point.status != "ok"),
+        cells=tuple(row),
+        held_out=held_out,
+        failed=tuple(point for point in shown if point.status != "ok"),
         laws=tuple(laws),
-        dimensions=("finetuning_examples",) if single else ALL_DIMENSIONS,
+        level=fit.level(method, form),
     )
 
 
@@ -83,7 +113,7 @@ def csv_rows(contents: Iterable[Measured]) -> list[dict]:
             | {"finetuning_examples": point.finetuning_examples}
             for point in content.failed
         ]
-        rows += [base | _law_row(law) for law in content.laws]
+        rows += [base | _law_row(law, content.level) for law in content.laws]
     return rows
 
 
@@ -91,21 +121,27 @@ def _cell_rows(content: Measured, cell: Cell) -> list[dict]:
     shared = {
         "x": content.x(cell),
         "finetuning_examples": cell.finetuning_examples,
-        "split": "held-out" if content.held_out(cell) else "fit",
+        "split": "held-out" if cell in content.held_out else "fit",
     }
     mean = {"record": "mean", "seeds": len(cell.losses), "log_perplexity": cell.loss}
+    law = content.law_of(content.x(cell))
+    if law:
+        mean |= predicted(law.ensemble, X=content.x(cell), D=cell.finetuning_examples)
     single = [{"record": "run", "log_perplexity": loss} for loss in cell.losses]
     return [shared | row for row in [mean, *(single if len(single) > 1 else [])]]
 
 
-def _law_row(law: Law) -> dict:
+def _law_row(law: Law, level: LevelProfile | None) -> dict:
     return {
         "record": "law",
         "x": "" if law.x is None else law.x,
         "form": law.form,
         "status": law.fit.status,
         "reason": law.fit.reason,
-        **law.fit.parameters,
+        "at_bound": ";".join(law.fit.at_bound),
+        "scheme": law.scheme,
+        **with_bounds(law.fit.parameters, parameter_intervals(law.ensemble)),
+        **level_row(level),
         "deviation_fitted": law.deviation_fitted,
         "deviation_held_out": law.deviation_held_out,
     }

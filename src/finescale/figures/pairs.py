@@ -3,11 +3,30 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
-from finescale.figures.style import METHOD_TITLES
+import numpy as np
+
+from finescale.figures.intervals import Bounds
+from finescale.figures.style import method_title
 from finescale.laws.crossing import Comparison, compare
 from finescale.laws.ensemble import Ensemble
 from finescale.laws.fit import NOT_IDENTIFIED
+from finescale.laws.forms import MULTIPLICATIVE
+from finescale.laws.points import (
+    FACTORS,
+    Base,
+    Point,
+    at_base,
+    cells,
+    coordinate,
+    methods,
+    on_factor,
+)
+from finescale.laws.results import Law, TaskFit
+
+CROSSED_FACTORS = ("llm_model_size", "pretraining_tokens")
+PLACES = 33  # X at which critical sizes are sought
 
 COLUMNS = (
     *("record", "factor", "task", "first", "second", "x", "finetuning_examples", "low", "high"),
@@ -35,7 +54,7 @@ class CriticalPair:
     @property
     def title(self) -> str:
         """The two methods as people call them."""
-        return " vs ".join(METHOD_TITLES[method] for method in self.methods)
+        return " vs ".join(method_title(method) for method in self.methods)
 
     def method(self, side: str) -> str:
         """The method that is the `first` or the `second` of the pair."""
@@ -54,6 +73,57 @@ class CriticalPair:
         if self.laws is None:
             return labels | {"record": NOT_IDENTIFIED, "reason": self.reason}
         return labels | {"fitted_low": self.fitted[0], "fitted_high": self.fitted[1]}
+
+
+def critical_pairs(fits: Sequence[TaskFit], points: Sequence[Point]) -> list[CriticalPair]:
+    """Every two methods of every task, over each factor that any of the tasks varies."""
+    by_task = {
+        fit.settings.task: [p for p in points if p.task == fit.settings.task] for fit in fits
+    }
+    return [
+        _critical_pair(fit, factor, two, by_task[fit.settings.task])
+        for factor in CROSSED_FACTORS
+        if any(_varies(by_task[fit.settings.task], factor, fit.settings.base) for fit in fits)
+        for fit in fits
+        for two in combinations(methods(by_task[fit.settings.task]), 2)
+    ]
+
+
+def _varies(points: Sequence[Point], factor: str, base: Base) -> bool:
+    return len({coordinate(point, factor) for point in on_factor(points, factor, base)}) > 1
+
+
+def _critical_pair(
+    fit: TaskFit, factor: str, two: tuple[str, str], points: Sequence[Point]
+) -> CriticalPair:
+    """Two multiplicative laws are compared where both were fitted."""
+    names = fit.settings.title, factor, two
+    found = {method: fit.law(method, MULTIPLICATIVE.name, factor) for method in two}
+    reasons = [
+        f"{method_title(method)}: {law.fit.reason if law else 'no runs to fit'}"
+        for method, law in found.items()
+        if not (law and law.fit.ok)
+    ]
+    if reasons:
+        return CriticalPair(*names, reason="; ".join(reasons))
+    laws = [law for law in found.values() if law]
+    low, high = _overlap(laws, "fitted_x")
+    centre = cells(at_base(points, FACTORS, fit.settings.base))
+    if low >= high or not centre:
+        return CriticalPair(*names, reason="not fitted at the same values")
+    return CriticalPair(
+        *names,
+        laws=(laws[0].ensemble, laws[1].ensemble),
+        x=tuple(np.geomspace(low, high, PLACES).tolist()),
+        base=centre[0].x(factor, fit.settings.model_size_as),
+        fitted=_overlap(laws, "fitted_examples"),
+    )
+
+
+def _overlap(laws: Sequence[Law], name: str) -> Bounds:
+    """Where the fitted ranges of this name overlap."""
+    ranges = [getattr(law, name) for law in laws]
+    return max(low for low, _ in ranges), min(high for _, high in ranges)
 
 
 def csv_rows(pair: CriticalPair, found: Sequence[Comparison]) -> list[dict]:

@@ -1,7 +1,7 @@
 """The panel all law figures share: points, their law, and what stands in the title."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from textwrap import fill
 from typing import Literal
@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from finescale.figures.style import format_count, sequential
@@ -20,9 +21,13 @@ GREY = "#444444"
 DEVIATIONS = r"$\Delta_e$, $\Delta_h$: mean absolute deviation on the fitted and held-out points"
 TICK_GAP = 0.17  # of the horizontal axis: room for a number
 LAW_ROOM = 0.5  # of the dots' range: how far beyond them the loss axis follows a law
-
+BAND_ROOM = 0.15  # the same for a band
+MARGIN = 0.04  # of the loss axis, at both ends
+BAND_ALPHA, EDGE_ALPHA, EDGE_WIDTH = 0.07, 0.5, 0.4  # pale, since bands overlap
+GRID_SIZE = 100  # places at which a curve is drawn
 
 Curve = Callable[[np.ndarray], np.ndarray]  # loss over the horizontal axis
+Band = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # from the lowest to the highest loss
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,12 @@ class Series:
     dots: tuple[Dot, ...]
     law: Curve | None = None
     diverged: tuple[float, ...] = ()
+    band: Band | None = None
+
+    def grid(self) -> np.ndarray:
+        """Where the law is drawn: from the first to the last dot."""
+        ends = [dot.x for dot in self.dots]
+        return np.geomspace(min(ends), max(ends), GRID_SIZE)
 
 
 @dataclass(frozen=True)
@@ -55,20 +66,27 @@ class Panel:
 
     title: tuple[str, ...]
     series: tuple[Series, ...]
-    reason: str = field(default="")  # why there is no law, if there is none
+    failure: str = ""  # why there is no law, if there is none
+
+    @property
+    def lines(self) -> list[str]:
+        """All that stands above the panel."""
+        failure = fill(f"law {self.failure}", TITLE_WIDTH) if self.failure else ""
+        return [*self.title, *failure.splitlines()]
 
 
-def draw_panel(axes: Axes, panel: Panel) -> None:
-    """Draw the series, direct labels excluded (they need the final layout)."""
+def draw_panel(axes: Axes, panel: Panel, lines: int = 0) -> None:
+    """Draw the series, direct labels excluded (they need the final layout).
+
+    The title has room for so many `lines`, so that titles side by side begin at one height.
+    """
     axes.set_xscale("log")
     places = tick_places(dot.x for series in panel.series for dot in series.dots)
     axes.xaxis.set_major_locator(FixedLocator(places))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value)))
     axes.xaxis.set_minor_locator(NullLocator())
-    lines = list(panel.title)
-    if panel.reason:
-        lines.append(fill(f"law not identified: {panel.reason}", TITLE_WIDTH))
-    axes.set_title("\n".join(lines), loc="left")
+    title = "\n".join(panel.lines)
+    axes.set_title(title + "\n" * (lines - len(panel.lines)), loc="left")
     colours = sequential(len(panel.series))
     for series, colour in zip(panel.series, colours, strict=False):
         _draw_series(axes, series, colour)
@@ -99,9 +117,9 @@ def _draw_series(axes: Axes, series: Series, colour: str) -> None:
             places = [dot.x] * len(dot.losses)
             axes.plot(places, dot.losses, "_", color=colour, markersize=7, zorder=2)
     if series.law and series.dots:
-        ends = [dot.x for dot in series.dots]
-        grid = np.geomspace(min(ends), max(ends), 100)
-        axes.plot(grid, series.law(grid), "-", color=colour, zorder=2)
+        axes.plot(series.grid(), series.law(series.grid()), "-", color=colour, zorder=2)
+    if series.band and series.dots:
+        draw_band(axes, series.grid(), *series.band(series.grid()), colour)
     for x in series.diverged:
         axes.plot(
             x,
@@ -115,19 +133,43 @@ def _draw_series(axes: Axes, series: Series, colour: str) -> None:
         )
 
 
+def draw_band(
+    axes: Axes, x: Sequence[float] | np.ndarray, low: np.ndarray, high: np.ndarray, colour: str
+) -> None:
+    """Shade an interval beneath the lines; its edges tell it from others that it overlaps."""
+    axes.fill_between(x, low, high, color=colour, alpha=BAND_ALPHA, linewidth=0, zorder=1)
+    for edge in (low, high):
+        axes.plot(x, edge, "-", color=colour, alpha=EDGE_ALPHA, linewidth=EDGE_WIDTH, zorder=1)
+
+
 def fit_loss_axis(axes: Axes, panels: Iterable[Panel]) -> None:
-    """Show all dots of the panels that share this axis, and laws as far as there is room.
+    """Show all dots of the panels that share this axis, laws and bands as far as there is room.
 
     A law that is far off at a held-out value would else press the points together.
     """
-    losses = [
-        loss for panel in panels for one in panel.series for dot in one.dots for loss in dot.losses
-    ]
-    if losses:
-        room = LAW_ROOM * (max(losses) - min(losses))
-        low, high = axes.get_ylim()
-        if room > 0:
-            axes.set_ylim(max(low, min(losses) - room), min(high, max(losses) + room))
+    series = [one for panel in panels for one in panel.series if one.dots]
+    losses = [loss for one in series for dot in one.dots for loss in dot.losses]
+    if not losses or min(losses) == max(losses):
+        return
+    laws = [one.law(one.grid()) for one in series if one.law]
+    bands = [edge for one in series if one.band for edge in one.band(one.grid())]
+    low, high, span = min(losses), max(losses), max(losses) - min(losses)
+    for drawn, room in ((laws, LAW_ROOM), (bands, BAND_ROOM)):
+        if drawn:
+            low = min(low, max(np.nanmin(drawn), min(losses) - room * span))
+            high = max(high, min(np.nanmax(drawn), max(losses) + room * span))
+    margin = MARGIN * (high - low)
+    axes.set_ylim(low - margin, high + margin)
+
+
+def band_key(label: str) -> Patch:
+    """A band in a legend."""
+    return Patch(
+        facecolor=(GREY, 2 * BAND_ALPHA),
+        edgecolor=(GREY, EDGE_ALPHA),
+        linewidth=EDGE_WIDTH,
+        label=label,
+    )
 
 
 def label_series(figure: Figure, axes: Axes, panel: Panel) -> None:
@@ -168,7 +210,9 @@ def spread(wanted: Sequence[float], spacing: float) -> list[float]:
     return heights
 
 
-def legend(figure: Figure, panels: Iterable[Panel], labels_are: str, note: str = "") -> None:
+def legend(
+    figure: Figure, panels: Iterable[Panel], labels_are: str, intervals: str = "", note: str = ""
+) -> None:
     """The key to the markers below all panels; only what is drawn is explained."""
     series = [series for panel in panels for series in panel.series]
     dots = [dot for one in series for dot in one.dots]
@@ -179,13 +223,16 @@ def legend(figure: Figure, panels: Iterable[Panel], labels_are: str, note: str =
         (any(one.law for one in series), "none", "-", "fitted law"),
         (any(one.diverged for one in series), DIVERGED_MARKER, "none", "diverged run"),
     ]
-    handles = [
+    handles: list[Line2D | Patch] = [
         Line2D([], [], color=GREY, marker=marker, linestyle=style, markersize=4, label=label)
         for shown, marker, style, label in entries
         if shown
     ]
+    if intervals:
+        handles.append(band_key("95% band"))
+    bands = f"Bands and brackets: {intervals}" if intervals else ""
     deviations = DEVIATIONS if any(one.law for one in series) else ""
-    title = "\n".join(filter(None, [labels_are, deviations, note]))
+    title = "\n".join(filter(None, [labels_are, deviations, bands, note]))
     key = figure.legend(
         handles=handles, loc="outside lower center", ncols=max(len(handles), 1), title=title
     )

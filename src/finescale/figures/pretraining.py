@@ -1,24 +1,34 @@
 """Figure 10: the laws of pretraining itself."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from finescale.figures.intervals import (
+    band,
+    interval_columns,
+    intervals_are,
+    level_words,
+    parameter_intervals,
+    predicted,
+    status_words,
+    with_bounds,
+    with_interval,
+)
 from finescale.figures.panels import Dot, Panel, Series, draw_panel, fit_loss_axis, legend
 from finescale.figures.style import (
     FACTOR_TITLES,
     PAGE_WIDTH,
     format_deviations,
     format_loss,
-    format_number,
     save,
     write_csv,
 )
-from finescale.laws.forms import PRETRAINING
-from finescale.laws.pretraining import PretrainingLaw
+from finescale.laws.ensemble import Ensemble
+from finescale.laws.pretraining import PretrainingLaw, PretrainingPoint
 
 LOSS_LABEL = "validation log-perplexity\n(nats per token)"
 SIZE_AXES = {
@@ -27,14 +37,15 @@ SIZE_AXES = {
     "non_embedding": "model size (parameters without embeddings)",
 }
 COLUMNS = (
-    *("record", "family", "factor", "x", "split", "log_perplexity", "status", "reason"),
-    *("A", "alpha", "E", "deviation_fitted", "deviation_held_out"),
+    *("record", "family", "factor", "x", "split", "log_perplexity", *interval_columns(["law"])),
+    *("status", "reason", "at_bound", *interval_columns(["A", "alpha", "E"])),
+    *("deviation_fitted", "deviation_held_out"),
 )
 
 
 def pretraining_figure(families: Sequence[Sequence[PretrainingLaw]], folder: Path) -> None:
     """A row for each family: loss over model size, and over tokens."""
-    figure = Figure(figsize=(PAGE_WIDTH * 0.8, 0.7 + 2.2 * len(families)), layout="constrained")
+    figure = Figure(figsize=(PAGE_WIDTH * 0.8, 0.8 + 2.3 * len(families)), layout="constrained")
     grid = figure.subplots(len(families), 2, squeeze=False)
     laws = [law for family in families for law in family]
     panels = [_panel(law) for law in laws]
@@ -44,28 +55,43 @@ def pretraining_figure(families: Sequence[Sequence[PretrainingLaw]], folder: Pat
         axes.set_ylabel(LOSS_LABEL)
         over_size = law.factor == "llm_model_size"
         axes.set_xlabel(SIZE_AXES[law.model_size_as] if over_size else "pretraining tokens")
-    legend(figure, panels, "", _note(laws))
+    bands = intervals_are(
+        scheme for law in laws if law.fit.ok for scheme in law.resamples or [None]
+    )
+    legend(figure, panels, "", bands, _note(laws))
     save(figure, folder, "figure")
     write_csv(Path(folder) / "figure.csv", COLUMNS, [row for law in laws for row in _rows(law)])
 
 
 def _panel(law: PretrainingLaw) -> Panel:
     title = [f"{law.family}: {FACTOR_TITLES[law.factor]}"]
-    predict = None
     if law.fit.ok:
-        parameters = law.fit.parameters
-        title.append(format_deviations(law.deviation_fitted, law.deviation_held_out))
-        exponent, limit = format_number(parameters["alpha"]), format_loss(parameters["E"])
-        title.append(rf"$\alpha$ = {exponent},  $E$ = {limit}".replace("= <", "< "))
-        predict = partial(_over_x, parameters)
+        intervals = parameter_intervals(law.ensemble)
+        exponent = with_interval(law.fit.parameters["alpha"], intervals.get("alpha"))
+        limit = with_interval(law.fit.parameters["E"], intervals.get("E"), format_loss)
+        title += [
+            format_deviations(law.deviation_fitted, law.deviation_held_out),
+            rf"$\alpha$ = {exponent}",
+            f"$E$ {level_words(law.fit, None) or f'= {limit}'}",
+        ]
     dots = tuple(
         Dot(point.x, (point.log_perplexity,), point.split == "held-out") for point in law.points
     )
-    return Panel(tuple(title), (Series("", dots, predict),), law.fit.reason)
+    curve = partial(_over_x, law.ensemble) if law.fit.ok else None
+    around = partial(_band_over_x, law.ensemble) if law.resamples else None
+    return Panel(
+        tuple(title),
+        (Series("", dots, curve, band=around),),
+        "" if law.fit.ok else status_words(law.fit),
+    )
 
 
-def _over_x(parameters: Mapping[str, float], x: np.ndarray) -> np.ndarray:
-    return PRETRAINING.predict(parameters, X=x)
+def _over_x(ensemble: Ensemble, x: np.ndarray) -> np.ndarray:
+    return ensemble.predict(X=x)
+
+
+def _band_over_x(ensemble: Ensemble, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return band(ensemble, X=x)
 
 
 def _note(laws: Sequence[PretrainingLaw]) -> str:
@@ -75,18 +101,20 @@ def _note(laws: Sequence[PretrainingLaw]) -> str:
 
 def _rows(law: PretrainingLaw) -> list[dict]:
     base = {"family": law.family, "factor": law.factor}
-    points = [
-        base
-        | {"record": "point", "x": point.x, "split": point.split}
-        | {"log_perplexity": point.log_perplexity}
-        for point in law.points
-    ]
+    points = [base | _point_row(law, point) for point in law.points]
     fitted = {
         "record": "law",
         "status": law.fit.status,
         "reason": law.fit.reason,
-        **law.fit.parameters,
+        "at_bound": ";".join(law.fit.at_bound),
+        **with_bounds(law.fit.parameters, parameter_intervals(law.ensemble)),
         "deviation_fitted": law.deviation_fitted,
         "deviation_held_out": law.deviation_held_out,
     }
     return [*points, base | fitted]
+
+
+def _point_row(law: PretrainingLaw, point: PretrainingPoint) -> dict:
+    row = {"record": "point", "x": point.x, "split": point.split}
+    row["log_perplexity"] = point.log_perplexity
+    return row | (predicted(law.ensemble, X=point.x) if law.fit.ok else {})

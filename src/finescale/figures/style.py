@@ -55,6 +55,11 @@ def sequential(count: int) -> list[str]:
     return [to_hex(colormaps["viridis"](place)) for place in np.linspace(0, 0.77, max(count, 2))]
 
 
+def method_title(method: str) -> str:
+    """What people call a method; another than the paper's is called by its name."""
+    return METHOD_TITLES.get(method, method)
+
+
 def format_number(value: float | None) -> str:
     """Two significant digits, as the paper prints them; a dash for no number."""
     if value is None:
@@ -62,7 +67,7 @@ def format_number(value: float | None) -> str:
     rounded = float(f"{value:.2g}")
     if 100 <= abs(rounded) < 1e5:
         return f"{rounded:.0f}"
-    return f"{rounded:#.2g}".rstrip(".").replace("e+0", "e")
+    return f"{rounded:#.2g}".rstrip(".").replace("e+0", "e").replace("e+", "e")
 
 
 def format_loss(value: float | None) -> str:

@@ -1,30 +1,11 @@
-"""Tables 1, 2, 3, 4 and 6."""
+"""Tables 1 and 3: what the study is made of."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from finescale.figures.style import (
-    FACTOR_TITLES,
-    METHOD_TITLES,
-    format_count,
-    format_loss,
-    format_number,
-    save,
-    write_csv,
-)
-from finescale.figures.typeset import Block, typeset
-from finescale.laws.fit import NOT_IDENTIFIED
-from finescale.laws.forms import ADDITIVE, JOINT_FORMS, MULTIPLICATIVE
+from finescale.figures.style import FACTOR_TITLES, format_count, method_title, save, write_csv
+from finescale.figures.typeset import DASH, Block, typeset
 from finescale.laws.points import FACTORS, METHODS
-from finescale.laws.procedure import Law, TaskFit
-
-DASH = "–"
-ERROR_COLUMNS = (
-    *("task", "factor", "form", "method"),
-    *("mean_absolute_deviation", "status", "reason"),
-)
 
 
 def setup_table(tasks: Sequence[Mapping], folder: Path) -> None:
@@ -91,7 +72,7 @@ def _axes(factor: str, grid: Mapping) -> list[tuple[str, Mapping]]:
     """(method title or nothing, {values, held_out}) for each axis of a factor."""
     if factor in ("llm_model_size", "pretraining_tokens"):
         return [("", grid)]
-    return [(METHOD_TITLES[method], grid[method]) for method in METHODS if method in grid]
+    return [(method_title(method), grid[method]) for method in METHODS if method in grid]
 
 
 def _where(scope: Mapping[str, Sequence[str]]) -> str:
@@ -128,97 +109,3 @@ def model_size_table(sizes: Mapping[str, Mapping], folder: Path) -> None:
             for name, size in ordered
         ),
     )
-
-
-def coefficient_table(fits: Sequence[TaskFit], folder: Path) -> None:
-    """Table 4: the multiplicative law's parameters by factor, task and method."""
-    names = ("A", "alpha", "beta", "E")
-    laws = [
-        (factor, fit, method, law)
-        for factor in FACTORS
-        for fit in fits
-        for method in METHODS
-        if (law := fit.law(method, MULTIPLICATIVE.name, factor))
-    ]
-    rows, records = [], []
-    for factor, fit, method, law in laws:
-        values = [law.fit.parameters.get(name) for name in names]
-        shown = [format_number(value) for value in values]
-        if not law.fit.ok:
-            shown = [NOT_IDENTIFIED, DASH, DASH, DASH]
-        else:
-            shown[3] = format_loss(values[3])
-        rows.append((FACTOR_TITLES[factor], fit.settings.title, METHOD_TITLES[method], *shown))
-        records.append(
-            {"factor": factor, "task": fit.settings.task, "method": method}
-            | law.fit.parameters
-            | {"status": law.fit.status, "reason": law.fit.reason}
-        )
-    header = ("Factor", "Task", "Method", "A", "α", "β", "E")
-    rules = tuple(i for i in range(len(rows) - 1) if rows[i][:2] != rows[i + 1][:2])
-    caption = "Parameters of the multiplicative law"
-    save(typeset([Block(caption, header, tuple(rows), rules)]), folder, "table")
-    columns = ("factor", "task", "method", *names, "status", "reason")
-    write_csv(Path(folder) / "table.csv", columns, records)
-
-
-def held_out_table(fits: Sequence[TaskFit], folder: Path) -> None:
-    """Tables 2 and 6: held-out error of both joint forms, by method and on average."""
-    rows, records = [], []
-    for fit in fits:
-        for factor in FACTORS:
-            laws = {
-                (form.name, method): fit.law(method, form.name, factor)
-                for form in JOINT_FORMS
-                for method in METHODS
-            }
-            if any(laws.values()):
-                rows.append((fit.settings.title, FACTOR_TITLES[factor], *_error_cells(laws)))
-                records += _error_records(fit.settings.task, factor, laws)
-    columns = [*(METHOD_TITLES[method] for method in METHODS), "Average"]
-    over = [("Multiplicative", *[""] * 3), ("Additive", *[""] * 3)]
-    names = [
-        f"{above}\n{column}" for row in over for above, column in zip(row, columns, strict=True)
-    ]
-    header = ("\nTask", "\nFactor", *names)
-    rules = tuple(i for i in range(len(rows) - 1) if rows[i][0] != rows[i + 1][0])
-    caption = "Held-out error: mean absolute deviation, nats per target token"
-    save(typeset([Block(caption, header, tuple(rows), rules)]), folder, "table")
-    write_csv(Path(folder) / "table.csv", ERROR_COLUMNS, records)
-
-
-def _average(laws: Mapping[tuple[str, str], Law | None], form: str) -> float | None:
-    """Over the methods that have the law and an error; None if one of them is not identified."""
-    present = [law for (name, _), law in laws.items() if name == form and law]
-    errors = [law.deviation_held_out for law in present if law.deviation_held_out is not None]
-    return float(np.mean(errors)) if errors and len(errors) == len(present) else None
-
-
-def _error_cells(laws: Mapping[tuple[str, str], Law | None]) -> list[str]:
-    cells = []
-    for form in (MULTIPLICATIVE.name, ADDITIVE.name):
-        for method in METHODS:
-            law = laws[form, method]
-            identified = law is None or law.fit.ok
-            error = format_loss(law.deviation_held_out if law else None)
-            cells.append(error if identified else "not\nidentified")
-        cells.append(format_loss(_average(laws, form)))
-    return cells
-
-
-def _error_records(task: str, factor: str, laws: Mapping[tuple[str, str], Law | None]) -> list:
-    base = {"task": task, "factor": factor}
-    records = [
-        base
-        | {"form": form, "method": method, "mean_absolute_deviation": law.deviation_held_out}
-        | {"status": law.fit.status, "reason": law.fit.reason}
-        for (form, method), law in laws.items()
-        if law
-    ]
-    records += [
-        base
-        | {"form": form.name, "method": "average"}
-        | {"mean_absolute_deviation": _average(laws, form.name)}
-        for form in JOINT_FORMS
-    ]
-    return records

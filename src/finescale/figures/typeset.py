@@ -15,6 +15,7 @@ LINE_HEIGHT = 11.0  # points
 ROW_GAP = 3.0  # points between rows
 COLUMN_GAP = 14.0  # points
 MARGIN = 8.0  # points
+DASH = "–"  # for no value
 WIDEST_CELL = 46  # characters before a cell is wrapped
 
 

@@ -14,6 +14,14 @@ from finescale.study.results import ResultPlanner
 from finescale.study.runs import RunPlanner
 from finescale.study.sources import Pin, pin_of, read_sources
 
+# Drawn only where the grid supports them.
+NEEDS_A_GRID = (
+    ("figure", "figure3"),
+    ("figure", "figure4"),
+    ("figure", "figure5"),
+    ("table", "table5"),
+)
+
 
 def plan_study(raw_config: Any, schema: Path, sources_file: Path, name: str) -> Plan:
     """Check a config and plan everything that follows from it. UserError for mistakes in it."""
@@ -81,31 +89,47 @@ def _draw(
     laws: Mapping[str, str],
 ) -> None:
     """Plan the figures and tables that the grid supports, and say what the others lack."""
-    config = results.config
-    first = next(iter(config["tasks"]))
+    config, first = results.config, next(iter(results.config["tasks"]))
     everything = {"points": list(points.values()), "fits": list(fits.values())}
     of_first = {"points": [points[first]], "fits": [fits[first]]}
     results.drawing("figure", "figure1", of_first)
     results.drawing("figure", "figure2", everything)
-    if any(len(task["grid"]["pretraining_tokens"]["values"]) > 1 for task in _tasks(config)):
-        results.drawing("figure", "figure3", everything)
-    else:
-        results.plan.unsupported["figure3"] = "no task has two or more pretraining_tokens"
-    if any(_varies_pet_size(task) for task in _tasks(config)):
-        results.drawing("figure", "figure4", everything)
-    else:
-        results.plan.unsupported["figure4"] = "no task has two or more pet_parameter_size values"
+    missing = _missing(config)
+    for stage, name in NEEDS_A_GRID:
+        if name in missing:
+            results.plan.unsupported[name] = missing[name]
+        else:
+            results.drawing(stage, name, everything)
     results.drawing("figure", "figure10", {"laws": list(laws.values())})
-    results.drawing("table", "table2", {"fits": [fits[first]]})
+    results.drawing("table", "table2", of_first)
     results.drawing("table", "table3", {}, model_sizes=config["model_sizes"])
     results.drawing("table", "table4", {"fits": list(fits.values())})
-    results.drawing("table", "table6", {"fits": list(fits.values())})
+    results.drawing("table", "table6", everything)
 
 
-def _tasks(config: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return list(config["tasks"].values())
+def _missing(config: Mapping[str, Any]) -> dict[str, str]:
+    """What no task of the study has, by the figure or table that needs it."""
+    tasks = list(config["tasks"].values())
+    missing = {}
+    if not any(_varies(task, "pretraining_tokens") for task in tasks):
+        missing["figure3"] = "no task has two or more pretraining_tokens"
+    if not any(_varies_pet_size(task) for task in tasks):
+        missing["figure4"] = "no task has two or more pet_parameter_size values"
+    if not any(_compares_methods(task) for task in tasks):
+        needs = "two or more methods and two or more values of llm_model_size or pretraining_tokens"
+        missing |= dict.fromkeys(("figure5", "table5"), f"no task has {needs}")
+    return missing
 
 
-def _varies_pet_size(task: dict[str, Any]) -> bool:
+def _varies(task: Mapping[str, Any], factor: str) -> bool:
+    return len(task["grid"][factor]["values"]) > 1
+
+
+def _compares_methods(task: Mapping[str, Any]) -> bool:
+    varied = any(_varies(task, factor) for factor in ("llm_model_size", "pretraining_tokens"))
+    return varied and len(grid.methods_of(task)) > 1
+
+
+def _varies_pet_size(task: Mapping[str, Any]) -> bool:
     axes = task["grid"]["pet_parameter_size"]
     return any(len(axes.get(method, {"values": []})["values"]) > 1 for method in grid.PET_METHODS)
