@@ -12,7 +12,7 @@ from finescale.figures import draw
 from finescale.figures.intervals import intervals_are
 from finescale.figures.laws import _joint_title, _panel, _single_title
 from finescale.figures.measured import measured, note_on_failures
-from finescale.figures.style import format_loss, format_number
+from finescale.figures.style import format_interval, format_loss, format_number
 from finescale.laws import MULTIPLICATIVE, Fit, fit_task
 from finescale.laws.profile import LevelProfile
 
@@ -182,6 +182,11 @@ def test_a_law_that_is_not_identified_has_no_curve_and_no_band(drawn, study):
     assert {(one.law, one.band) for one in panel.series} == {(None, None)}
     assert panel.lines[0] == "Few, FMT"
     assert panel.lines[1].startswith("law not identified: no beta and E:")
+    single = measured(fit, study.points, "fmt", "llm_model_size", "single")
+    panel = _panel(single, _single_title(single))
+    assert " ".join(panel.lines) == (
+        "Few, FMT 10K, 20K: law not identified: 2 points for 3 parameters"
+    )
 
 
 def broken(fit, **changes):
@@ -223,9 +228,8 @@ def _sinking(grids, factor, x, examples):
 def test_titles_give_exponents_with_their_intervals(study):
     content = measured(study.fits[0], study.points, "lora", "llm_model_size", "multiplicative")
     (law,) = content.laws
-    low, high = law.intervals()["base model"]["alpha"]
     value = law.fit.parameters["alpha"]
-    expected = f"{format_number(value)} [{format_number(low)}, {format_number(high)}]"
+    expected = format_interval(value, law.intervals()["base model"]["alpha"])
     assert rf"$\alpha_m$ = {expected}" in _joint_title(content)
     without = replace(content, laws=(replace(law, resamples={}),))
     assert rf"$\alpha_m$ = {format_number(value)}" in _joint_title(without)
