@@ -381,7 +381,7 @@ class TestWarnings:
         ]
 
     def test_one_base_model(self):
-        points = self.plain(sizes=(10,), examples=(50, 100, 200, 400, 800, 1600, 3200))
+        points = self.plain(sizes=(10,), noise=1e-4)
         assert self.found(points) == [("one base model", ("fmt", "lora"))]
 
     def test_e_at_its_bound(self):

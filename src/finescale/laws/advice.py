@@ -7,6 +7,7 @@ same place (question.py, judgement.py); the methods are then compared.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Any
 
 from finescale.errors import UserError
 from finescale.laws.cautions import Caution, cautions
@@ -17,7 +18,7 @@ from finescale.laws.judgement import MethodAdvice, judge
 from finescale.laws.noise import noise_floor
 from finescale.laws.points import Point, cells, choose_model_size, methods, one_task
 from finescale.laws.question import MODEL_SIZE, PRETRAINING, Question
-from finescale.laws.selection import Selection, choose_law
+from finescale.laws.selection import Choice, Selection, choose_law
 
 ENOUGH = 0.8  # probability of being best from which a method is recommended without reservation
 
@@ -99,39 +100,30 @@ def advise(
         raise UserError("no run has status ok: there is nothing to learn from")
     question = Question(data, model, pretraining, pet_size)
     question.check(measured)
+    how: dict[str, Any] = {
+        "model_size_as": size_as,
+        "objective": objective,
+        "resamples": resamples,
+        "seed_weights": seed_weights,
+    }
     choices = {
-        method: choose_law(
-            [cell for cell in measured if cell.method == method],
-            forms,
-            model_size_as=size_as,
-            objective=objective,
-            resamples=resamples,
-            seed_weights=seed_weights,
-        )
+        method: choose_law([cell for cell in measured if cell.method == method], forms, **how)
         for method in methods(measured)
     }
     laws = {name: choice.law for name, choice in choices.items() if choice.selection.preferred}
     places, reasons = question.places(laws, size_as)
-    for method in methods(points):
-        if method not in choices:
-            reasons[method] = "all its runs failed"
-        elif method not in laws:
-            reasons[method] = choices[method].selection.why
+    not_judged = _not_judged(methods(points), choices, reasons)
     if not places:
-        listed = (f"{name}: {reason}" for name, reason in reasons.items())
+        listed = (f"{other.method}: {other.reason}" for other in not_judged)
         raise UserError("\n  ".join(["no method can be judged:", *listed]))
     judged = judge(choices, places, question)
-    not_judged = [
-        NotJudged(name, reasons[name], choices[name].selection if name in choices else None)
-        for name in sorted(reasons)
-    ]
     floor = noise_floor(cell for advice in judged for cell in choices[advice.method].law.cells)
     return Advice(
         task=points[0].task,
         model_size_as=size_as,
         question=question,
         methods=tuple(judged),
-        not_judged=tuple(not_judged),
+        not_judged=not_judged,
         recommendation=_recommend(judged, floor),
         critical_sizes=tuple(_critical_sizes(*pair) for pair in combinations(judged, 2)),
         noise_floor=floor,
@@ -141,6 +133,20 @@ def advise(
             *_failed_runs(points),
         ),
     )
+
+
+def _not_judged(
+    known: Iterable[str], choices: Mapping[str, Choice], reasons: Mapping[str, str]
+) -> tuple[NotJudged, ...]:
+    """The methods of which nothing can be said; `reasons` are those of methods with a law."""
+    found = []
+    for method in sorted(known):
+        selection = choices[method].selection if method in choices else None
+        if selection is None:
+            found.append(NotJudged(method, "all its runs failed", None))
+        elif not selection.preferred or method in reasons:
+            found.append(NotJudged(method, reasons.get(method, selection.why), selection))
+    return tuple(found)
 
 
 def _recommend(judged: Sequence[MethodAdvice], floor: float | None) -> Recommendation:

@@ -16,8 +16,8 @@ with the likelihood of independent normal errors of log losses. The rule, in thi
 AICc comes before the errors of what was left out because these are few and noisy. On points made
 from each of the four forms, on the paper's design and a smaller one, with 0.5% of noise and with as
 much again that the cells of a base model share, AICc found the form more often than they did, and
-the chosen law was the better one four times outside. They are there to see what AICc cannot: a form
-that fits every base model and predicts none.
+the law it chose was the better one at four times the measured sizes. The errors are there to see
+what AICc cannot: a form that fits every base model and predicts none.
 """
 
 from collections.abc import Mapping, Sequence
