@@ -92,7 +92,8 @@ class JointFit:
     def _resample(self) -> dict[str, dict[str, Parameters]]:
         """By scheme and factor, the parameters of the refits."""
         fitted = [self.splits[factor].fitted for factor, fit in self.fits.items() if fit.ok]
-        if not fitted or not self.settings.resamples:
+        simulable = all(self.fits[factor].ok for factor in self.sharing)
+        if not (fitted and simulable and self.settings.resamples):
             return {}
         chosen = list(dict.fromkeys(cell for row in fitted for cell in row))
         rng = generator(self.method, self.form.name)
