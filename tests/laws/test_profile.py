@@ -87,3 +87,12 @@ def test_no_profile_where_there_is_no_e_or_no_law():
     assert profile_level(MULTIPLICATIVE, {"": points(x=np.full_like(X, 1e9))}) is None
     four = slice(None, None, 13)  # as many points as parameters
     assert profile_level(MULTIPLICATIVE, {"": points(x=X[four], d=D[four])}) is None
+
+
+def test_points_in_two_groups_can_weigh_as_one():
+    data = points()
+    half = Data(data.loss, data.variables, np.full(len(X), 0.5))
+    everything = ("A", "alpha", "beta", "E")
+    once = profile_level(MULTIPLICATIVE, {"": data})
+    twice = profile_level(MULTIPLICATIVE, {"one": half, "two": half}, everything, distinct=len(X))
+    assert (twice.low, twice.high) == pytest.approx((once.low, once.high))
