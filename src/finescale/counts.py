@@ -31,3 +31,8 @@ def format_count(value: float) -> str:
         if value >= size * 0.9995:
             return f"{value / size:.3g}{unit}"
     return f"{value:.10g}"
+
+
+def format_rough(value: float) -> str:
+    """An estimated count, which nobody knows to more than two digits (240, 97K)."""
+    return format_count(float(f"{value:.2g}"))

@@ -17,7 +17,7 @@ def test_help_lists_every_command_below_its_group(capsys):
     assert stop.value.code == 0
     lines = capsys.readouterr().out.splitlines()
     groups = {
-        "scaling laws from a table of finetuning runs:": ["fit"],
+        "scaling laws from a table of finetuning runs:": ["fit", "advise", "design"],
         "questions about a store of results:": ["verify", "trace", "invalidate"],
     }
     for title, names in groups.items():

@@ -10,7 +10,7 @@ import pytest
 
 from finescale.figures import draw
 from finescale.figures.intervals import intervals_are
-from finescale.figures.laws import _joint_title, _panel, _single_title
+from finescale.figures.laws import _joint_title, _panel, single_title
 from finescale.figures.measured import measured, note_on_failures
 from finescale.figures.style import format_interval, format_loss, format_number
 from finescale.laws import MULTIPLICATIVE, Fit, fit_task
@@ -183,7 +183,7 @@ def test_a_law_that_is_not_identified_has_no_curve_and_no_band(drawn, study):
     assert panel.lines[0] == "Few, FMT"
     assert panel.lines[1].startswith("law not identified: no beta and E:")
     single = measured(fit, study.points, "fmt", "llm_model_size", "single")
-    panel = _panel(single, _single_title(single))
+    panel = _panel(single, single_title(single.laws))
     assert " ".join(panel.lines) == (
         "Few, FMT 10K, 20K: law not identified: 2 points for 3 parameters"
     )
@@ -212,7 +212,7 @@ def test_an_e_of_zero_and_an_e_that_is_not_identified_are_told(study, grids):
     runs = grids.grid("fmt", lambda factor, x, examples: _sinking(grids, factor, x, examples))
     fit = fit_task(runs, grids.SETTINGS)
     single = measured(fit, runs, "fmt", "llm_model_size", "single")
-    assert _single_title(single)[-1] == "$E$ at 0: 10K, 20K, 40K, 80K"
+    assert single_title(single.laws)[-1] == "$E$ at 0: 10K, 20K, 40K, 80K"
     content = measured(fit, runs, "fmt", "llm_model_size", "multiplicative")
     high = fit.level("fmt", "multiplicative").high
     assert _joint_title(content)[-1] == f"$E$ not identified (≤ {format_loss(high)})"

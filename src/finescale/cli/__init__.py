@@ -6,19 +6,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from finescale.cli import laws, store
+from finescale.cli import advice, design, laws, store
 from finescale.errors import UserError
 
 GROUPS = {
-    "scaling laws from a table of finetuning runs": laws.add_commands,
-    "questions about a store of results": store.add_commands,
+    "scaling laws from a table of finetuning runs": (laws, advice, design),
+    "questions about a store of results": (store,),
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 well, 1 something is wrong."""
-    parsed = _parser().parse_args(arguments)
     try:
+        parsed = _parser().parse_args(arguments)
         status = parsed.run(parsed)
         sys.stdout.flush()
         return status
@@ -46,9 +46,10 @@ def _parser() -> argparse.ArgumentParser:
         prog="finescale", required=True, metavar="COMMAND", help=argparse.SUPPRESS
     )
     listing = ["commands (`finescale COMMAND --help` says more):"]
-    for title, add_commands in GROUPS.items():
+    for title, modules in GROUPS.items():
         known = set(commands.choices)
-        add_commands(commands)
+        for module in modules:
+            module.add_commands(commands)
         listing += ["", f"{title}:"]
         listing += [
             f"  {name:<12}{command.description}"

@@ -1,22 +1,16 @@
-"""`finescale fit`: scaling laws from a table of finetuning runs.
-
-The laws are imported by the commands themselves, so that `--help` does not wait for numpy.
-"""
+"""`finescale fit`: scaling laws from a table of finetuning runs."""
 
 import argparse
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finescale.cli.arguments import add_command, add_resamples, read_table
 from finescale.cli.tables import show, show_interval, text_table, to_json
 from finescale.counts import format_count
-from finescale.errors import UserError
 
 if TYPE_CHECKING:
     from finescale.laws import Form, Law, Point, Settings, TaskFit
 
-PROCEDURES = ("recommended", "paper")
-RESAMPLES = 1000
 FACTORS = {
     "llm_model_size": "model size",
     "pretraining_tokens": "pretraining",
@@ -26,80 +20,31 @@ SHOWN = ("alpha", "beta", "E")  # A and B are values at X = D = 1: not to be com
 
 
 def add_commands(commands: Any) -> None:
-    """Add the commands to the sub-parsers."""
-    fitting = commands.add_parser("fit", description="fit the laws, with intervals")
-    _add_table_arguments(fitting)
-    fitting.set_defaults(run=_fit)
-
-
-def _add_table_arguments(parser: argparse.ArgumentParser) -> None:
-    """What every command asks about the table of points and how to fit it."""
-    parser.add_argument(
-        "points",
-        type=Path,
-        metavar="POINTS.CSV",
-        help="a row for each run: at least finetuning_examples and test_log_perplexity (nats per"
-        " token), and method, model_parameters, pretraining_tokens, pet_parameter_size, seed, split"
-        " (fit or held-out) as far as they vary; resources/example_points.csv is one",
+    """Add the command to the sub-parsers."""
+    parser = add_command(
+        commands,
+        "fit",
+        "fit the laws, with intervals",
+        "finescale fit resources/example_points.csv --plot laws.pdf\n"
+        "  finescale fit points.csv --json | jq '.laws[].fit.parameters'",
     )
-    parser.add_argument("--task", help="needed if the table has several")
-    parser.add_argument(
-        "--model-size-as",
-        choices=("nominal", "total", "non_embedding"),
-        help="which count is the model size (default: the first of these that the table has)",
-    )
-    parser.add_argument(
-        "--procedure",
-        choices=PROCEDURES,
-        default=PROCEDURES[0],
-        help="recommended: least squares of log losses, weighted by what seeds say about the noise;"
-        " paper: Huber loss with delta 0.001, as in arXiv 2402.17193 (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--resamples",
-        type=_whole_number,
-        default=RESAMPLES,
-        help="refits behind each interval (default: %(default)s)",
-    )
-    parser.add_argument("--json", action="store_true", help="print everything as JSON")
-
-
-def _whole_number(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
-    return int(text)
-
-
-def _read(parsed: argparse.Namespace) -> "tuple[list[Point], Settings]":
-    """The points of the task that is asked about, and how to fit them."""
-    from finescale.laws import LOG_LEAST_SQUARES, PAPER, Settings, read_points
-    from finescale.laws.points import choose_model_size, infer_base, one_task
-
-    points = one_task(read_points(parsed.points), parsed.task)
-    if not any(point.status == "ok" for point in points):
-        raise UserError(f"{parsed.points}: no run has status ok, there is nothing to fit")
-    paper = parsed.procedure == "paper"
-    settings = Settings(
-        task=points[0].task,
-        title=points[0].task or parsed.points.stem,
-        model_size_as=choose_model_size(points, parsed.model_size_as),
-        objective=PAPER if paper else LOG_LEAST_SQUARES,
-        seed_weights=not paper,
-        resamples=parsed.resamples,
-        base=infer_base(points),
-    )
-    return points, settings
+    add_resamples(parser)
+    parser.set_defaults(run=_fit)
 
 
 def _fit(parsed: argparse.Namespace) -> int:
     from finescale.laws import fit_task
 
-    points, settings = _read(parsed)
+    points, settings = read_table(parsed, parsed.resamples)
     fit = fit_task(points, settings)
     if parsed.json:
         print(to_json(fit))
     else:
         print("\n".join([*_about(points, settings), *_laws(fit), *_notes(fit)]))
+    if parsed.plot:
+        from finescale.figures.answers import draw_fit
+
+        draw_fit(fit, points, parsed.plot)
     return 0
 
 

@@ -2,11 +2,13 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 GAP = "  "
+PAGE_WIDTH = 100  # characters of a line of prose
 
 
 def text_table(rows: Sequence[Mapping[str, object]]) -> str:
@@ -26,6 +28,19 @@ def text_table(rows: Sequence[Mapping[str, object]]) -> str:
     return "\n".join(line.rstrip() for line in aligned)
 
 
+def paragraph(text: str, indent: str = "") -> str:
+    """Prose in lines of the page's width, all but the first indented."""
+    return textwrap.fill(
+        text, PAGE_WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def bullets(title: str, items: Iterable[str]) -> list[str]:
+    """A list below its title and an empty line; nothing if there are no items."""
+    lines = [paragraph(f"- {item}", "  ") for item in items]
+    return ["", title, *lines] if lines else []
+
+
 def show(value: object, digits: int = 4) -> str:
     """A cell: floats with so many significant digits, a dash for nothing."""
     if value is None:
@@ -39,7 +54,8 @@ def show_interval(value: float | None, low: float, high: float) -> str:
         return "-"
     most = min(5, 4 - _magnitude(max(abs(value), abs(low), abs(high))))
     decimals = max(0, min(1 - _magnitude(high - low), most))
-    return f"{value:.{decimals}f} [{low:.{decimals}f}, {high:.{decimals}f}]"
+    # z: no minus before a zero
+    return f"{value:z.{decimals}f} [{low:z.{decimals}f}, {high:z.{decimals}f}]"
 
 
 def _magnitude(value: float) -> int:

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
+from finescale.counts import format_rough
 from finescale.figures.pairs import COLUMNS, CriticalPair, csv_rows
 from finescale.figures.panels import GREY, band_key, draw_band, spread, tick_places
 from finescale.figures.style import (
@@ -175,17 +176,13 @@ def _gaps(pair: CriticalPair, found: Sequence[Comparison]) -> list[str]:
         if len(x) == len(places):
             where = ""
         elif x[0] == pair.x[0]:
-            where = f"up to {_two_digits(x[-1])}"
+            where = f"up to {format_rough(x[-1])}"
         else:
-            where = f"from {_two_digits(x[0])}"
+            where = f"from {format_rough(x[0])}"
             if x[-1] != pair.x[-1]:
-                where += f" to {_two_digits(x[-1])}"
+                where += f" to {format_rough(x[-1])}"
         gaps.append(f" {where}, {who}" if where else f", {who}")
     return gaps
-
-
-def _two_digits(value: float) -> str:
-    return format_count(float(f"{value:.2g}"))
 
 
 def _lines(notes: Sequence[Note]) -> int:

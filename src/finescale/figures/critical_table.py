@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from finescale.counts import format_rough
 from finescale.figures.intervals import Bounds
 from finescale.figures.pairs import COLUMNS, CriticalPair, comparison_rows
 from finescale.figures.style import (
@@ -102,7 +103,7 @@ def _size(size: float) -> str:
     """Examples with two digits; a bound beyond the searched range as `<1` or `>1T`."""
     if not SEARCHED[0] <= size <= SEARCHED[1]:
         return f"<{format_count(SEARCHED[0])}" if size < 1 else f">{format_count(SEARCHED[1])}"
-    return format_count(float(f"{size:.2g}"))
+    return format_rough(size)
 
 
 def _share(share: float | None) -> str:

@@ -62,7 +62,7 @@ def single_variable_figure(fits: Sequence[TaskFit], points: Sequence[Point], fol
         measured(fit, points, method, factor, FINETUNING_DATA.name)
         for method in _methods([fit], points, factor)
     ]
-    _draw([row], [[_panel(content, _single_title(content)) for content in row]], factor, folder)
+    _draw([row], [[_panel(each, single_title(each.laws)) for each in row]], factor, folder)
 
 
 def joint_figure(
@@ -76,8 +76,13 @@ def joint_figure(
         ]
         for fit in fits
     ]
-    panels = [[_panel(content, _joint_title(content)) for content in row] for row in contents]
+    panels = [[joint_panel(content) for content in row] for row in contents]
     _draw(contents, panels, factor, folder)
+
+
+def joint_panel(content: Measured) -> Panel:
+    """Points and their joint law, its deviations and exponents in the title."""
+    return _panel(content, _joint_title(content))
 
 
 def _methods(fits: Sequence[TaskFit], points: Sequence[Point], factor: str) -> tuple[str, ...]:
@@ -87,9 +92,9 @@ def _methods(fits: Sequence[TaskFit], points: Sequence[Point], factor: str) -> t
     return methods(point for point in mine if coordinate(point, factor) is not None)
 
 
-def _single_title(content: Measured) -> list[str]:
+def single_title(laws: Iterable[Law]) -> list[str]:
     """Deviations, averaged over the laws, and each law's exponent."""
-    laws = [law for law in content.laws if law.fit.ok]
+    laws = [law for law in laws if law.fit.ok]
     if not laws:
         return []
     lines = [
@@ -98,9 +103,10 @@ def _single_title(content: Measured) -> list[str]:
             _mean(law.deviation_held_out for law in laws),
         )
     ]
-    lines += [f"{format_count(law.x or 0)}: {_exponent('beta', law)}" for law in laws]
-    vanished = [format_count(law.x or 0) for law in laws if "E" in law.fit.at_bound]
-    return [*lines, *([f"$E$ at 0: {', '.join(vanished)}"] if vanished else [])]
+    sizes = [f"{format_count(law.x)}: " if law.x else "" for law in laws]
+    lines += [size + _exponent("beta", law) for size, law in zip(sizes, laws, strict=True)]
+    vanished = [format_count(law.x) if law.x else "" for law in laws if "E" in law.fit.at_bound]
+    return [*lines, *([f"$E$ at 0: {', '.join(vanished)}".rstrip(": ")] if vanished else [])]
 
 
 def _joint_title(content: Measured) -> list[str]:
@@ -124,10 +130,10 @@ def _exponent(name: str, law: Law, subscript: str = "") -> str:
     return f"{symbol} = {value}"
 
 
-def _failures(content: Measured) -> str:
+def failures(laws: Iterable[Law]) -> str:
     """Why laws are missing, and for which model sizes."""
     lost: dict[str, list[str]] = {}
-    for law in content.laws:
+    for law in laws:
         if not law.fit.ok:
             size = [] if law.x is None else [format_count(law.x)]
             lost.setdefault(status_words(law.fit), []).extend(size)
@@ -141,7 +147,7 @@ def _panel(content: Measured, about_laws: Sequence[str]) -> Panel:
     title = (f"{content.settings.title}, {method_title(content.method)}", *about_laws)
     items: list[Cell | Point] = [*content.cells, *content.failed]
     values = sorted({content.x(item) for item in items})
-    return Panel(title, tuple(_series(content, x) for x in values), _failures(content))
+    return Panel(title, tuple(_series(content, x) for x in values), failures(content.laws))
 
 
 def _series(content: Measured, x: float) -> Series:
@@ -179,30 +185,44 @@ def _draw(
     factor: str,
     folder: Path,
 ) -> None:
-    """Lay the panels out, rows sharing their loss axis, and write picture and CSV."""
+    """Write picture and CSV."""
+    flat = [content for row in contents for content in row]
+    bands = intervals_are(law.scheme for content in flat for law in content.laws if law.fit.ok)
+    figure = lay_out(panels, LABELS_ARE[factor], bands, note_on_failures(flat))
+    save(figure, folder, "figure")
+    write_csv(Path(folder) / "figure.csv", COLUMNS, csv_rows(flat))
+
+
+def lay_out(
+    panels: Sequence[Sequence[Panel | None]], labels_are: str, bands: str, note: str = ""
+) -> Figure:
+    """The panels, or empty places, in rows that share their loss axis."""
     rows, columns = len(panels), len(panels[0])
-    lines = [max(len(panel.lines) for panel in row) for row in panels]
+    lines = [max(len(panel.lines) for panel in row if panel) for row in panels]
     height = 0.95 + 1.7 * rows + LINE_HEIGHT * sum(lines)
     figure = Figure(figsize=(PAGE_WIDTH * (0.34 + 0.22 * columns), height), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, sharey="row")
-    pairs = list(zip(grid.flat, (panel for row in panels for panel in row), strict=True))
+    drawn = []
     for places, row, most in zip(grid, panels, lines, strict=True):
         for axes, panel in zip(places, row, strict=True):
-            draw_panel(axes, panel, most)
-        fit_loss_axis(places[0], row)
-    for axes in grid[-1]:
-        axes.set_xlabel("finetuning examples")
-    for axes in grid[:, 0]:
-        axes.set_ylabel(LOSS_LABEL)
-    flat = [content for row in contents for content in row]
-    bands = intervals_are(law.scheme for content in flat for law in content.laws if law.fit.ok)
-    drawn = [panel for _, panel in pairs]
-    legend(figure, drawn, LABELS_ARE[factor], bands, note_on_failures(flat))
+            if panel is None:
+                axes.set_axis_off()
+            else:
+                draw_panel(axes, panel, most)
+                drawn.append((axes, panel))
+        here = [panel for panel in row if panel]
+        fit_loss_axis(places[0], here)
+        first = next(axes for axes, panel in zip(places, row, strict=True) if panel)
+        first.set_ylabel(LOSS_LABEL)
+        first.tick_params(labelleft=True)
+    for column in range(columns):
+        last = max(index for index, row in enumerate(panels) if row[column])
+        grid[last, column].set_xlabel("finetuning examples")
+    legend(figure, [panel for _, panel in drawn], labels_are, bands, note)
     figure.draw_without_rendering()
-    for axes, panel in pairs:
+    for axes, panel in drawn:
         label_series(figure, axes, panel)
-    save(figure, folder, "figure")
-    write_csv(Path(folder) / "figure.csv", COLUMNS, csv_rows(flat))
+    return figure
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -41,6 +41,11 @@ STYLE: dict[Any, Any] = {
     "svg.hashsalt": "finescale",
     "savefig.dpi": 200,
 }
+METADATA: dict[str, dict[str, Any]] = {  # no dates or versions
+    ".pdf": {"CreationDate": None, "Producer": None, "Creator": None},
+    ".png": {"Software": None},
+    ".svg": {"Date": None, "Creator": None},
+}
 
 
 def styled() -> AbstractContextManager[None]:
@@ -100,13 +105,8 @@ def format_deviations(fitted: float | None, held_out: float | None) -> str:
 
 def save(figure: Figure, folder: Path, stem: str) -> None:
     """Write PDF, PNG and SVG without dates or versions, so that equal content is equal bytes."""
-    metadata = {
-        "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
-        "png": {"Software": None},
-        "svg": {"Date": None, "Creator": None},
-    }
-    for suffix, values in metadata.items():
-        figure.savefig(Path(folder) / f"{stem}.{suffix}", metadata=values)
+    for suffix, metadata in METADATA.items():
+        figure.savefig(Path(folder) / f"{stem}{suffix}", metadata=metadata)
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping]) -> None:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from itertools import pairwise, product
 from typing import Any
 
+from finescale.counts import format_count
 from finescale.laws.points import FACTORS, Cell, coordinate
 
 MODEL_SIZE, TOKENS, _ = FACTORS
@@ -35,6 +36,16 @@ class Run:
     pretraining_tokens: float | None
     pet_parameter_size: float | None
     finetuning_examples: float
+
+    def __str__(self) -> str:
+        values = {
+            "model size {}": self.llm_model_size,
+            "{} pretraining tokens": self.pretraining_tokens,
+            "PET size {}": self.pet_parameter_size,
+        }
+        factors = [words.format(format_count(value)) for words, value in values.items() if value]
+        examples = format_count(self.finetuning_examples)
+        return ", ".join([f"{self.method} on {examples} examples", *factors])
 
     @property
     def base_model(self) -> tuple[float | None, float | None]:
