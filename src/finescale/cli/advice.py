@@ -62,16 +62,16 @@ def _advise(parsed: argparse.Namespace) -> int:
         model=parsed.model,
         pretraining=parsed.pretraining,
         pet_size=pet_size,
-        model_size_as=settings.model_size_as,
+        model_size_as=parsed.model_size_as,
         objective=settings.objective,
         seed_weights=settings.seed_weights,
         resamples=settings.resamples,
     )
-    print(to_json(advice) if parsed.json else "\n".join(page(advice)))
     if parsed.plot:
         from finescale.figures.answers import draw_advice
 
         draw_advice(advice, parsed.plot)
+    print(to_json(advice) if parsed.json else "\n".join(page(advice)))
     return 0
 
 
@@ -97,7 +97,8 @@ def page(advice: "Advice") -> Iterator[str]:
     yield from _answer(advice)
     yield from _place(advice)
     yield "\nPredicted loss (test log-perplexity, nats per token: lower is better)"
-    yield text_table([_loss_row(method) for method in advice.methods])
+    alone = len(advice.methods) == 1
+    yield text_table([_loss_row(method, alone) for method in advice.methods])
     yield from (paragraph(f"not judged: {no.method}: {no.reason}") for no in advice.not_judged)
     yield from _critical_sizes(advice)
     yield from _doublings(advice)
@@ -117,17 +118,16 @@ def _answer(advice: "Advice") -> Iterator[str]:
             f" that of {given.runner_up}."
         )
     else:
-        yield paragraph(f"{given.verdict[:1].upper()}{given.verdict[1:]}.")
+        yield paragraph(f"No clear winner: {given.verdict}.")
         yield paragraph(
             "Take the one that is cheaper to train and serve, or ask `finescale design --of"
             f" difference --methods {given.method} {given.runner_up}` which run would tell them"
             " apart."
         )
     if best.extrapolated:
-        names = " and ".join(VARIABLES[far.variable] for far in best.extrapolated)
+        names = ", ".join(VARIABLES[far.variable] for far in best.extrapolated)
         yield paragraph(
-            f"This is an extrapolation: the {names} asked about lies outside what was measured,"
-            " where the laws may bend."
+            f"This is an extrapolation ({names}): the laws may bend outside what was measured."
         )
 
 
@@ -150,7 +150,7 @@ def _place(advice: "Advice") -> Iterator[str]:
     yield paragraph(f"{text}.")
 
 
-def _loss_row(method: "MethodAdvice") -> dict[str, object]:
+def _loss_row(method: "MethodAdvice", alone: bool) -> dict[str, object]:
     import numpy as np
 
     perplexity = float(np.exp(method.loss))
@@ -161,7 +161,7 @@ def _loss_row(method: "MethodAdvice") -> dict[str, object]:
         "perplexity": show_interval(perplexity, *np.exp(bounds).tolist())
         if bounds
         else show(perplexity),
-        "chance to be best": _chance(method.probability),
+        "chance to be best": _chance(None if alone else method.probability),
         "law": method.selection.preferred,
     }
 
@@ -199,10 +199,14 @@ def _pair_rows(pair: "CriticalSizes") -> Iterator[dict[str, object]]:
         )
         for one in found.crossings
     ]
-    always = f"{names[found.better]} at any size" if found.better else "equal at any size"
+    worse = {"first": pair.second, "second": pair.first}
+    always = (
+        f"{names[found.better]} at any size, never {worse[found.better]}"
+        if found.better
+        else f"{pair.first} and {pair.second} are equal"
+    )
     for better, interval, share in rows or [(always, "-", found.shares.get(found.better or ""))]:
         yield {
-            "methods": f"{pair.first}, {pair.second}",
             "the better one": better,
             "95% interval": interval,
             "resamples agree": _chance(share),

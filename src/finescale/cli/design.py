@@ -103,11 +103,11 @@ def _design(parsed: argparse.Namespace) -> int:
         form=parsed.form,
     )
     title = _title(parsed, list(result.forms))
-    print(to_json(result) if parsed.json else "\n".join(page(result, title)))
     if parsed.plot:
         from finescale.figures.answers import draw_design
 
         draw_design(result, title, parsed.plot)
+    print(to_json(result) if parsed.json else "\n".join(page(result, title)))
     return 0
 
 

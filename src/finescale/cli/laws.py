@@ -37,14 +37,14 @@ def _fit(parsed: argparse.Namespace) -> int:
 
     points, settings = read_table(parsed, parsed.resamples)
     fit = fit_task(points, settings)
-    if parsed.json:
-        print(to_json(fit))
-    else:
-        print("\n".join([*_about(points, settings), *_laws(fit), *_notes(fit)]))
     if parsed.plot:
         from finescale.figures.answers import draw_fit
 
         draw_fit(fit, points, parsed.plot)
+    if parsed.json:
+        print(to_json(fit))
+    else:
+        print("\n".join([*_about(points, settings), *_laws(fit), *_notes(fit)]))
     return 0
 
 

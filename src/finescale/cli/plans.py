@@ -103,7 +103,7 @@ def _candidate(one: "Candidate", columns: Sequence[str], unit: str) -> dict[str,
     return _coordinates(one.run, columns) | {
         "what it is": str(one.kind),
         "width": f"{one.width:.0%}",
-        unit: _cost(one.cost, unit),
+        f"cost ({unit})": _cost(one.cost, unit),
     }
 
 
@@ -114,7 +114,7 @@ def _step(number: int, step: "Step", columns: Sequence[str], design: "Design") -
         | {
             "what it is": str(step.candidate.kind),
             "width so far": f"{step.width:.0%}",
-            f"{design.cost_unit} so far": _cost(step.cost, design.cost_unit),
+            f"cost so far ({design.cost_unit})": _cost(step.cost, design.cost_unit),
         }
     )
 
@@ -128,7 +128,7 @@ def _reading(design: "Design") -> Iterator[str]:
         "another seed repeats measured runs; a new cell is a new combination from a base model that"
         " there is; a new base model has to be pretrained first."
     )
-    yield from (f"cost of {text}" for text in design.assumptions)
+    yield from (f"cost: {text}" for text in design.assumptions)
     laws = ", ".join(f"{method} {form}" for method, form in design.forms.items())
     yield f"laws (docs/laws.md): {laws}"
     yield from (f"{method}: {_noise(noise)}" for method, noise in design.noise.items())

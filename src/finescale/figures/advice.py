@@ -16,6 +16,7 @@ from finescale.figures.style import LOSS_LABEL, PAGE_WIDTH, format_count, method
 from finescale.laws.advice import Advice
 from finescale.laws.crossing import Crossing
 from finescale.laws.judgement import MethodAdvice
+from finescale.laws.points import methods
 from finescale.laws.question import NAMES
 
 GRID_SIZE = 200
@@ -31,13 +32,12 @@ def advice_figure(advice: Advice) -> Figure:
     figure = Figure(figsize=(0.8 * PAGE_WIDTH, 3.9), layout="constrained")
     axes = figure.subplots()
     examples = _examples(advice)
-    colours = dict(
-        zip((m.method for m in advice.methods), sequential(len(advice.methods)), strict=False)
-    )
+    names = methods(cell for method in advice.methods for cell in method.law.cells)
+    colours = dict(zip(names, sequential(len(names)), strict=False))  # whatever their order is
     for method in advice.methods:
         _draw_method(axes, method, examples, colours[method.method])
-    for first, second, crossing in _crossings(advice, examples):
-        _mark(axes, first, second, crossing)
+    for method, crossing in _crossings(advice, examples):
+        _mark(axes, method, crossing)
     _set_axes(axes, advice, examples)
     figure.legend(handles=_keys(advice), loc="outside lower center", ncols=3)
     figure.draw_without_rendering()
@@ -98,20 +98,17 @@ def _nearest_place(method: MethodAdvice) -> str:
     )
 
 
-def _crossings(
-    advice: Advice, examples: np.ndarray
-) -> Iterable[tuple[MethodAdvice, MethodAdvice, Crossing]]:
-    """Those in the picture, with the method that is better below and the one above."""
+def _crossings(advice: Advice, examples: np.ndarray) -> Iterable[tuple[MethodAdvice, Crossing]]:
+    """Those in the picture, each with one of the methods that meet there."""
     by_name = {method.method: method for method in advice.methods}
     for pair in advice.critical_sizes:
-        names = {"first": pair.first, "second": pair.second}
         for one in pair.comparison.crossings:
             if examples[0] < one.size < examples[-1]:
-                yield by_name[names[one.better_below]], by_name[names[one.better_above]], one
+                yield by_name[pair.first], one
 
 
-def _mark(axes: Axes, below: MethodAdvice, above: MethodAdvice, crossing: Crossing) -> None:
-    loss = float(above.law.over_examples(above.at).predict(D=crossing.size))
+def _mark(axes: Axes, method: MethodAdvice, crossing: Crossing) -> None:
+    loss = float(method.law.over_examples(method.at).predict(D=crossing.size))
     axes.plot(
         crossing.size,
         loss,
@@ -123,8 +120,7 @@ def _mark(axes: Axes, below: MethodAdvice, above: MethodAdvice, crossing: Crossi
         zorder=5,
     )
     axes.annotate(
-        f"{format_rough(crossing.size)}: {method_title(above.method)} overtakes"
-        f" {method_title(below.method)}",
+        format_rough(crossing.size),
         (crossing.size, loss),
         (5, 7),
         textcoords="offset points",
@@ -196,7 +192,7 @@ def _keys(advice: Advice) -> list[Line2D | Patch]:
     if elsewhere:
         keys.append(_marker("o", "white", f"measured at {_nearest_place(elsewhere[0])}"))
     if any(pair.comparison.crossings for pair in advice.critical_sizes):
-        keys.append(_marker("D", "white", "critical size"))
+        keys.append(_marker("D", "white", "critical size, in examples"))
     return keys
 
 
@@ -210,16 +206,16 @@ def _marker(marker: str, fill: str, label: str) -> Line2D:
 def _name_lines(
     figure: Figure,
     axes: Axes,
-    methods: Sequence[MethodAdvice],
+    judged: Sequence[MethodAdvice],
     end: float,
     colours: Mapping[str, str],
 ) -> None:
     """Each method at the end of its line, moved apart where names would overlap."""
     to_axes = axes.transData + axes.transAxes.inverted()
-    losses = [float(m.law.over_examples(m.at).predict(D=end)) for m in methods]
+    losses = [float(m.law.over_examples(m.at).predict(D=end)) for m in judged]
     wanted = [to_axes.transform((end, loss))[1] for loss in losses]
     spacing = 1.15 * NAME_SIZE / 72 * figure.dpi / axes.get_window_extent().height
-    for method, height in zip(methods, spread(wanted, spacing), strict=True):
+    for method, height in zip(judged, spread(wanted, spacing), strict=True):
         size = method.at.get("pet_parameter_size")
         axes.text(
             1.01,
