@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finescale.counts import format_count, parse_count
+from finescale.counts import format_count, format_rough, parse_count
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,10 @@ def test_counts(value, text):
 @given(st.integers(1, 999), st.sampled_from([10**3, 10**6, 10**9, 10**12]))
 def test_what_is_shown_can_be_typed(digits, unit):
     assert parse_count(format_count(digits * unit)) == digits * unit
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(241.8, "240"), (5.14, "5.1"), (97_345.0, "97K"), (1.5e9, "1.5B")]
+)
+def test_an_estimate_has_two_digits(value, text):
+    assert format_rough(value) == text

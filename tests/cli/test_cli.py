@@ -37,3 +37,13 @@ def test_asking_for_help_loads_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert "finescale.cli" in done.stdout.split()
     assert not {"numpy", "scipy", "matplotlib", "torch"} & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("command", ["fit", "advise", "design"])
+def test_the_help_of_a_command_ends_with_an_example(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    out = capsys.readouterr().out
+    assert f"example:\n  finescale {command} resources/example_points.csv" in out
+    assert "--json" in out.partition("example:")[2]

@@ -74,6 +74,13 @@ def test_two_columns_give_a_law_over_data(tmp_path, capsys):
     assert "multiplicative" not in out
 
 
+def test_fit_draws_its_laws(data_only, tmp_path, capsys):
+    plot = tmp_path / "laws.pdf"
+    assert main(["fit", str(data_only), "--resamples", "20", "--plot", str(plot)]) == 0
+    assert capsys.readouterr().out.startswith("plain: 5 runs")
+    assert plot.read_bytes().startswith(b"%PDF")
+
+
 def test_failed_runs_are_counted_and_a_method_that_only_failed_has_no_law(tmp_path, capsys):
     path = tmp_path / "mine.csv"
     rows = [f"lora,{examples},ok,{2 * examples**-0.3 + 1.5!r}" for examples in EXAMPLES]

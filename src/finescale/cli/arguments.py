@@ -50,7 +50,11 @@ def add_command(
         help="recommended: least squares of log losses, weighted by what seeds say about the noise;"
         " paper: Huber loss with delta 0.001, as in arXiv 2402.17193 (default: %(default)s)",
     )
-    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print everything as JSON; null stands for no value, or for a bound that is open",
+    )
     parser.add_argument(
         "--plot",
         type=_plot_path,

@@ -64,7 +64,10 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "--runs", type=count("--runs"), default=5, help="how many to plan (default: %(default)s)"
     )
-    parser.add_argument("--form", help="the form of the laws (default: what the points prefer)")
+    parser.add_argument(
+        "--form",
+        help="multiplicative, additive, power or rectified (default: what the points prefer)",
+    )
     parser.set_defaults(run=_design)
 
 
