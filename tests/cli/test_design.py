@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from finescale.cli import main
 from finescale.laws import LOG_LEAST_SQUARES, read_points
 from finescale.laws.design import Loss, design
 
+EXAMPLE = Path(__file__).parents[2] / "resources" / "example_points.csv"
 LOSS = ["--of", "loss", "--method", "lora", "--data", "20k"]
 
 
@@ -24,7 +26,12 @@ def test_the_answer_comes_first(pair, capsys):
     best, outright = out.index("Best next run for its compute"), out.index("at any price")
     assert best < outright < out.index("Single runs") < out.index("One after the other")
     assert re.search(r"^  2  lora .* \d+% +\d\.\de\d+$", out, re.M)
-    assert max(map(len, out.splitlines())) <= 100
+
+
+def test_the_page_is_no_wider_than_a_terminal(capsys):
+    methods = ["--methods", "fmt", "lora"]
+    assert ask(EXAMPLE, "--of", "difference", *methods, "--data", "20k", "--model", "2M") == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 100
 
 
 def test_json_is_the_design(pair, capsys):
@@ -58,7 +65,7 @@ def test_every_interest_is_answered(pair, capsys, arguments, said):
 def test_a_table_of_data_and_losses_counts_examples(data_only, capsys):
     assert ask(data_only, "--of", "loss", "--data", "20k", "--runs", "1") == 0
     out = capsys.readouterr().out
-    assert "cost so far (examples)" in out
+    assert "examples so far" in out
     assert "model size" not in out.partition("How to read")[0]
 
 

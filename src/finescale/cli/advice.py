@@ -12,8 +12,8 @@ from finescale.errors import UserError
 
 if TYPE_CHECKING:
     from finescale.laws.advice import Advice, CriticalSizes
-    from finescale.laws.crossing import Crossing
-    from finescale.laws.judgement import Doubling, MethodAdvice
+    from finescale.laws.advice.judgement import Doubling, MethodAdvice
+    from finescale.laws.critical.crossing import Crossing
 
 ABREAST = 3  # methods beside each other that fit on a page
 VARIABLES = {

@@ -116,9 +116,9 @@ def _design(parsed: argparse.Namespace) -> int:
 
 def _interest(parsed: argparse.Namespace, points: "Sequence[Point]") -> "Interest":
     """What is asked, with every contradiction refused."""
+    from finescale.laws.advice.question import Question
     from finescale.laws.design import CriticalSize, Difference, Exponents, Loss
     from finescale.laws.points import FACTORS, cells
-    from finescale.laws.question import Question
 
     methods = _methods(parsed, points)
     if parsed.of in OF_DATA and parsed.data is None:

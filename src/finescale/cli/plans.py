@@ -36,21 +36,16 @@ def page(design: "Design", title: str) -> Iterator[str]:
     yield from (f"  {_estimate(each, methods)}" for each in design.estimates)
     yield from _next_run("Best next run for its compute", design.plan_per_cost, design.cost_unit)
     yield from _next_run("Best next run at any price", design.plan, design.cost_unit)
-    steps = [*design.plan_per_cost, *design.plan]
-    shown = [*(step.candidate.run for step in steps), *(c.run for c in design.best[:LISTED])]
-    columns = [name for name in COLUMNS if any(getattr(run, name) for run in shown)]
-    for title, ranking in (
+    for heading, ranking in (
         ("Single runs, the best for their compute", design.best_per_cost),
         ("Single runs, the best at any price", design.best),
     ):
-        yield from _table(
-            title, [_candidate(each, columns, design.cost_unit) for each in ranking[:LISTED]]
-        )
-    for title, plan in (
+        yield from _ranking(heading, ranking[:LISTED], design.cost_unit)
+    for heading, plan in (
         ("One after the other, each the best for its compute", design.plan_per_cost),
         ("One after the other, each the best at any price", design.plan),
     ):
-        yield from _table(title, [_step(*each, columns, design) for each in enumerate(plan, 1)])
+        yield from _plan(heading, plan, design.cost_unit)
     yield from bullets("Warnings", design.warnings)
     yield from bullets("How to read this", _reading(design))
 
@@ -59,14 +54,15 @@ def _estimate(one: "Estimate", methods: Sequence[str]) -> str:
     if one.name == "critical size":
         bounds = f"[{format_rough(one.low)}, {format_rough(one.high)}]"
         return f"{format_rough(one.value)} {bounds} finetuning examples (95% interval)"
-    text = f"{show_interval(one.value, one.low, one.high)} (95% interval)"
-    if one.name in EXPONENTS:
-        return f"{one.name}, {EXPONENTS[one.name]}: {text}"
-    text = text.replace(" (", " nats per token (", 1)
     if one.name == "difference":
         open_ = one.low <= 0 <= one.high
-        text += ": either may be better" if open_ else f": {methods[one.low > 0]} is better"
-    return text
+        better = "either may be better" if open_ else f"{methods[one.low > 0]} is better"
+        bounds = f"[{one.low:z.3f}, {one.high:z.3f}]"
+        return f"{one.value:z.3f} {bounds} nats per token (95% interval): {better}"
+    text = show_interval(one.value, one.low, one.high)
+    if one.name in EXPONENTS:
+        return f"{one.name}, {EXPONENTS[one.name]}: {text} (95% interval)"
+    return f"{text} nats per token (95% interval)"
 
 
 def _next_run(title: str, plan: Sequence["Step"], unit: str) -> Iterator[str]:
@@ -85,38 +81,49 @@ def _cost(cost: float, unit: str) -> str:
     return f"{cost:.1e}".replace("e+", "e") if unit == "FLOPs" else format_count(cost)
 
 
+def _ranking(title: str, ranking: Sequence["Candidate"], unit: str) -> Iterator[str]:
+    places = _places([one.run for one in ranking])
+    rows = [
+        place
+        | {
+            "what it is": str(one.kind),
+            "width": f"{one.width:.0%}",
+            f"cost ({unit})": _cost(one.cost, unit),
+        }
+        for place, one in zip(places, ranking, strict=True)
+    ]
+    yield from _table(title, rows)
+
+
+def _plan(title: str, plan: Sequence["Step"], unit: str) -> Iterator[str]:
+    places = _places([step.candidate.run for step in plan])
+    rows = [
+        {"run": number}
+        | place
+        | {
+            "what it is": str(step.candidate.kind),
+            "width so far": f"{step.width:.0%}",
+            f"{unit} so far": _cost(step.cost, unit),
+        }
+        for number, (place, step) in enumerate(zip(places, plan, strict=True), 1)
+    ]
+    yield from _table(title, rows)
+
+
+def _places(runs: Sequence["Run"]) -> list[dict[str, object]]:
+    """Method and sizes of each run, those that any of them has."""
+    columns = [name for name in COLUMNS if any(getattr(run, name) for run in runs)]
+    rows: list[dict[str, object]] = [{"method": run.method} for run in runs]
+    for row, run in zip(rows, runs, strict=True):
+        values = {COLUMNS[name]: getattr(run, name) for name in columns}
+        row |= {name: format_count(value) if value else "-" for name, value in values.items()}
+    return rows
+
+
 def _table(title: str, rows: Sequence[dict[str, object]]) -> Iterator[str]:
     if rows:
         yield f"\n{title}"
         yield text_table(rows)
-
-
-def _coordinates(run: "Run", columns: Sequence[str]) -> dict[str, object]:
-    row: dict[str, object] = {"method": run.method}
-    for name in columns:
-        value = getattr(run, name)
-        row[COLUMNS[name]] = format_count(value) if value else None
-    return row
-
-
-def _candidate(one: "Candidate", columns: Sequence[str], unit: str) -> dict[str, object]:
-    return _coordinates(one.run, columns) | {
-        "what it is": str(one.kind),
-        "width": f"{one.width:.0%}",
-        f"cost ({unit})": _cost(one.cost, unit),
-    }
-
-
-def _step(number: int, step: "Step", columns: Sequence[str], design: "Design") -> dict:
-    return (
-        {"run": number}
-        | _coordinates(step.candidate.run, columns)
-        | {
-            "what it is": str(step.candidate.kind),
-            "width so far": f"{step.width:.0%}",
-            f"cost so far ({design.cost_unit})": _cost(step.cost, design.cost_unit),
-        }
-    )
 
 
 def _reading(design: "Design") -> Iterator[str]:
