@@ -31,8 +31,8 @@ from pathlib import Path
 import numpy as np
 
 from finescale.laws import LOG_LEAST_SQUARES, MULTIPLICATIVE, PAPER, Base, Settings, interval
-from finescale.laws.joint import JointFit
 from finescale.laws.points import METHODS, Cell
+from finescale.laws.procedure.joint import JointFit
 
 TABLE4 = Path(__file__).resolve().parents[1] / "resources/paper/table4_coefficients.csv"
 TASK = "wmt14-en-de"

@@ -42,11 +42,11 @@ from finescale.laws import (
     fit_task,
     read_points,
 )
-from finescale.laws.engine import descend, minimise
-from finescale.laws.layout import Layout
+from finescale.laws.fitting.engine import descend, minimise
+from finescale.laws.fitting.layout import Layout
+from finescale.laws.fitting.problem import Problem
+from finescale.laws.fitting.reference import descend_by_scipy
 from finescale.laws.points import Point, infer_base
-from finescale.laws.problem import Problem
-from finescale.laws.reference import descend_by_scipy
 from finescale.store import Store
 
 SEED = 20240227

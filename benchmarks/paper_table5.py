@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from finescale.laws.crossing import Comparison, compare
-from finescale.laws.ensemble import Ensemble
+from finescale.laws.critical.crossing import Comparison, compare
+from finescale.laws.critical.published import recompute, rounded
 from finescale.laws.forms import MULTIPLICATIVE
-from finescale.laws.published import recompute, rounded
+from finescale.laws.intervals.ensemble import Ensemble
 
 PAPER = Path(__file__).resolve().parents[1] / "resources/paper"
 TABLE4, TABLE5 = PAPER / "table4_coefficients.csv", PAPER / "table5_critical.csv"

@@ -14,8 +14,8 @@ from finescale.figures.critical import _branches, _draw_panel, _gaps, critical_f
 from finescale.figures.critical_table import _power_of_ten, critical_table
 from finescale.figures.pairs import CriticalPair, critical_pairs
 from finescale.figures.style import styled
-from finescale.laws.ensemble import Ensemble
 from finescale.laws.forms import MULTIPLICATIVE
+from finescale.laws.intervals.ensemble import Ensemble
 
 X = (1e3, 2e3, 4e3, 8e3, 1.6e4)
 FITTED = (50.0, 5000.0)

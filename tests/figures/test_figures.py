@@ -14,7 +14,7 @@ from finescale.figures.laws import _joint_title, _panel, single_title
 from finescale.figures.measured import measured, note_on_failures
 from finescale.figures.style import format_interval, format_loss, format_number
 from finescale.laws import MULTIPLICATIVE, Fit, fit_task
-from finescale.laws.profile import LevelProfile
+from finescale.laws.intervals.profile import LevelProfile
 
 FACTORS = {
     "figure2": "llm_model_size",

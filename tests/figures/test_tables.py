@@ -9,10 +9,10 @@ import pytest
 from finescale.figures import draw, style
 from finescale.figures.style import format_loss
 from finescale.laws import Fit
+from finescale.laws.intervals.profile import LevelProfile
 from finescale.laws.noise import noise_floor
 from finescale.laws.points import cells
-from finescale.laws.profile import LevelProfile
-from finescale.laws.results import Level
+from finescale.laws.procedure.results import Level
 
 TASKS = [
     {

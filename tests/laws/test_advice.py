@@ -10,7 +10,7 @@ from finescale.cli.tables import to_json
 from finescale.errors import UserError
 from finescale.laws import MULTIPLICATIVE, PAPER, POWER, Point
 from finescale.laws.advice import advise
-from finescale.laws.question import Question
+from finescale.laws.advice.question import Question
 
 SIZES, TOKENS = (10, 20, 40, 80, 160), (1000, 2000, 4000)
 EXAMPLES = (50, 100, 200, 400, 800, 1600)

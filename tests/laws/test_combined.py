@@ -14,14 +14,14 @@ from finescale.laws import (
     RECTIFIED,
     Point,
 )
-from finescale.laws.combined import (
+from finescale.laws.advice.combined import (
     base_model,
     fit_combined,
     over_factors,
     sliced,
     varied_factors,
 )
-from finescale.laws.ensemble import Ensemble
+from finescale.laws.intervals.ensemble import Ensemble
 from finescale.laws.points import FACTORS, cells
 
 SIZES, TOKENS, RANKS = (10, 20, 40, 80), (100, 200, 400), (2, 4, 8)

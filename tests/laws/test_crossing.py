@@ -7,10 +7,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from finescale.laws.crossing import SEARCHED, compare
-from finescale.laws.ensemble import Ensemble
+from finescale.laws.critical.crossing import SEARCHED, compare
 from finescale.laws.forms import ADDITIVE, FINETUNING_DATA, MULTIPLICATIVE, RECTIFIED, Form, Term
 from finescale.laws.forms import Power as Factor
+from finescale.laws.intervals.ensemble import Ensemble
 
 FITTED = (1e2, 1e6)
 

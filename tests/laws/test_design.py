@@ -12,14 +12,14 @@ from scipy.optimize import approx_fprime, brentq
 
 from finescale.errors import UserError
 from finescale.laws import ADDITIVE, LOG_LEAST_SQUARES, MULTIPLICATIVE, POWER, RECTIFIED, Point
-from finescale.laws.combined import fit_combined
+from finescale.laws.advice.combined import fit_combined
 from finescale.laws.design import CriticalSize, Difference, Exponents, Loss, Run, design
 from finescale.laws.design.offers import Offers
 from finescale.laws.design.precision import knowledge
 from finescale.laws.design.runs import Kind, candidates, new_values, run_of
-from finescale.laws.ensemble import interval
-from finescale.laws.fit import refit_rows
-from finescale.laws.layout import Data
+from finescale.laws.fitting.fit import refit_rows
+from finescale.laws.fitting.layout import Data
+from finescale.laws.intervals.ensemble import interval
 from finescale.laws.points import cells
 
 SIZES = (1e5, 2e5, 4e5, 8e5, 16e5)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy.optimize import approx_fprime, differential_evolution
 
-from finescale.laws.engine import descend, minimise
-from finescale.laws.problem import Constant, Linear, Problem, Product, derivatives
-from finescale.laws.reference import descend_by_scipy, gradient, objective
+from finescale.laws.fitting.engine import descend, minimise
+from finescale.laws.fitting.problem import Constant, Linear, Problem, Product, derivatives
+from finescale.laws.fitting.reference import descend_by_scipy, gradient, objective
 
 POINTS = 24
 COLUMNS = np.arange(5)

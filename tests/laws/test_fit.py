@@ -22,10 +22,10 @@ from finescale.laws import (
     Unfittable,
     fit_law,
 )
-from finescale.laws.engine import descend
-from finescale.laws.fit import refit_rows
-from finescale.laws.layout import Layout
-from finescale.laws.reference import descend_by_scipy, gradient
+from finescale.laws.fitting.engine import descend
+from finescale.laws.fitting.fit import refit_rows
+from finescale.laws.fitting.layout import Layout
+from finescale.laws.fitting.reference import descend_by_scipy, gradient
 
 EXAMPLES = np.array([8e3, 2e4, 4e4, 6e4, 1e5])
 SIZES = np.array([1e9, 2e9, 4e9, 8e9])

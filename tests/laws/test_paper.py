@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finescale.laws.crossing import compare
-from finescale.laws.ensemble import Ensemble
+from finescale.laws.critical.crossing import compare
+from finescale.laws.critical.published import recompute, rounded
 from finescale.laws.forms import MULTIPLICATIVE
-from finescale.laws.published import recompute, rounded
+from finescale.laws.intervals.ensemble import Ensemble
 
 PAPER = Path(__file__).parents[2] / "resources/paper"
 TABLE4, TABLE5 = PAPER / "table4_coefficients.csv", PAPER / "table5_critical.csv"

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from finescale.laws.ensemble import Ensemble
+from finescale.laws.critical.power_law import power_law
 from finescale.laws.forms import MULTIPLICATIVE
-from finescale.laws.power_law import power_law
+from finescale.laws.intervals.ensemble import Ensemble
 
 COUNT = 400
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from finescale.laws import BaseModel, fit_pretraining, interval, load_pretraining_laws
-from finescale.laws.pretraining import save_pretraining_laws
+from finescale.laws.procedure.pretraining import save_pretraining_laws
 
 SIZES = {"XS": 1000, "S": 2000, "M": 4000, "L": 8000, "XL": 16_000}
 PARAMETERS = {

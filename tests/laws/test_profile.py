@@ -6,7 +6,7 @@ from scipy.optimize import least_squares
 from scipy.stats import f as f_distribution
 
 from finescale.laws import ADDITIVE, FINETUNING_DATA, MULTIPLICATIVE, POWER, Data
-from finescale.laws.profile import profile_level
+from finescale.laws.intervals.profile import profile_level
 
 EXAMPLES = np.geomspace(1e3, 1e6, 10)
 X, D = (axis.ravel() for axis in np.meshgrid([1e9, 2e9, 4e9, 8e9], EXAMPLES))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from finescale.laws.resampling import (
+from finescale.laws.intervals.resampling import (
     base_model_losses,
     case_weights,
     cell_losses,

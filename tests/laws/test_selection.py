@@ -14,9 +14,10 @@ from finescale.laws import (
     Point,
     fit_law,
 )
-from finescale.laws.combined import combined_data, fit_combined, over_factors
+from finescale.laws.advice.combined import combined_data, fit_combined, over_factors
+from finescale.laws.advice.selection import choose_law, select, without_worse
+from finescale.laws.advice.trials import Trial
 from finescale.laws.points import cells
-from finescale.laws.selection import _Trial, _without_worse, choose_law, select
 
 SIZES = (1, 2, 4, 8, 16)
 EXAMPLES = (50, 100, 200, 400, 800, 1600, 3200)
@@ -231,10 +232,10 @@ def test_no_form_at_all():
 )
 def test_a_form_that_predicts_what_was_left_out_worse_is_out(errors, floor, out):
     measured = runs(LAWS["multiplicative"], noise=0.005)
-    best = _Trial(fitted(measured, MULTIPLICATIVE), dict.fromkeys("abcd", 0.01), aicc=0.0)
+    best = Trial(fitted(measured, MULTIPLICATIVE), dict.fromkeys("abcd", 0.01), aicc=0.0)
     by_set = dict(zip("abcd", errors, strict=True))
-    worse = _Trial(fitted(measured, POWER), by_set, aicc=-100.0)
-    judged = _without_worse([best, worse], floor)
+    worse = Trial(fitted(measured, POWER), by_set, aicc=-100.0)
+    judged = without_worse([best, worse], floor)
     assert [bool(trial.out) for trial in judged] == [False, out]
 
 

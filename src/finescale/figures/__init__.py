@@ -12,8 +12,8 @@ from finescale.figures.pretraining import pretraining_figure
 from finescale.figures.style import styled
 from finescale.figures.tables import model_size_table, setup_table
 from finescale.laws.points import Point
-from finescale.laws.pretraining import PretrainingLaw
-from finescale.laws.results import TaskFit
+from finescale.laws.procedure.pretraining import PretrainingLaw
+from finescale.laws.procedure.results import TaskFit
 
 __all__ = ["draw"]
 

@@ -14,10 +14,10 @@ from finescale.figures.intervals import band
 from finescale.figures.panels import GREY, band_key, draw_band, spread
 from finescale.figures.style import LOSS_LABEL, PAGE_WIDTH, format_count, method_title, sequential
 from finescale.laws.advice import Advice
-from finescale.laws.crossing import Crossing
-from finescale.laws.judgement import MethodAdvice
+from finescale.laws.advice.judgement import MethodAdvice
+from finescale.laws.advice.question import NAMES
+from finescale.laws.critical.crossing import Crossing
 from finescale.laws.points import methods
-from finescale.laws.question import NAMES
 
 GRID_SIZE = 200
 BEYOND = 2.0  # how far the picture goes past the measured sizes and the one asked about

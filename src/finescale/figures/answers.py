@@ -19,10 +19,10 @@ from finescale.figures.panels import Dot, Panel, Series
 from finescale.figures.style import FACTOR_TITLES, METADATA, format_count, method_title, styled
 from finescale.laws.advice import Advice
 from finescale.laws.design import Design
-from finescale.laws.ensemble import Ensemble
 from finescale.laws.forms import FINETUNING_DATA, MULTIPLICATIVE
+from finescale.laws.intervals.ensemble import Ensemble
 from finescale.laws.points import FACTORS, Cell, Point, at_base, cells, held_out_examples, methods
-from finescale.laws.results import Law, TaskFit
+from finescale.laws.procedure.results import Law, TaskFit
 
 LABELS_ARE = r"$L = A / (X^\alpha D^\beta) + E$, X named in the titles, its values at the lines"
 

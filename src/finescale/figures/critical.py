@@ -24,7 +24,7 @@ from finescale.figures.style import (
     sequential,
     write_csv,
 )
-from finescale.laws.crossing import SEARCHED, Comparison
+from finescale.laws.critical.crossing import SEARCHED, Comparison
 
 X_LABELS = {
     "llm_model_size": "LLM model size (parameters)",

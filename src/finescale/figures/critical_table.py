@@ -18,9 +18,9 @@ from finescale.figures.style import (
     write_csv,
 )
 from finescale.figures.typeset import DASH, Block, typeset
-from finescale.laws.crossing import SEARCHED, Comparison, Crossing
-from finescale.laws.fit import NOT_IDENTIFIED
-from finescale.laws.power_law import PowerLaw, power_law
+from finescale.laws.critical.crossing import SEARCHED, Comparison, Crossing
+from finescale.laws.critical.power_law import PowerLaw, power_law
+from finescale.laws.fitting.fit import NOT_IDENTIFIED
 
 CAPTION = (
     "Critical finetuning sizes (examples) with 95% intervals: "

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from finescale.figures.style import format_loss
-from finescale.laws.ensemble import LEVEL, Ensemble, interval
-from finescale.laws.fit import Fit
-from finescale.laws.profile import LevelProfile
-from finescale.laws.resampling import BASE_MODEL, CASE, CELL
+from finescale.laws.fitting.fit import Fit
+from finescale.laws.intervals.ensemble import LEVEL, Ensemble, interval
+from finescale.laws.intervals.profile import LevelProfile
+from finescale.laws.intervals.resampling import BASE_MODEL, CASE, CELL
 
 Bounds = tuple[float, float]
 Intervals = Mapping[str, Bounds]  # by parameter

@@ -25,12 +25,12 @@ from finescale.figures.style import (
     write_csv,
 )
 from finescale.figures.typeset import DASH, Block, typeset
-from finescale.laws.fit import DEGENERATE, NOT_IDENTIFIED
+from finescale.laws.fitting.fit import DEGENERATE, NOT_IDENTIFIED
 from finescale.laws.forms import JOINT_FORMS, MULTIPLICATIVE
+from finescale.laws.intervals.profile import LevelProfile
 from finescale.laws.noise import noise_floor
 from finescale.laws.points import FACTORS, METHODS, Point, cells
-from finescale.laws.profile import LevelProfile
-from finescale.laws.results import Law, TaskFit
+from finescale.laws.procedure.results import Law, TaskFit
 
 COEFFICIENTS = ("A", "alpha", "beta", "E")
 COEFFICIENT_COLUMNS = (

@@ -40,10 +40,10 @@ from finescale.figures.style import (
     save,
     write_csv,
 )
-from finescale.laws.ensemble import Ensemble
 from finescale.laws.forms import FINETUNING_DATA, MULTIPLICATIVE
+from finescale.laws.intervals.ensemble import Ensemble
 from finescale.laws.points import Cell, Point, coordinate, methods
-from finescale.laws.results import Law, TaskFit
+from finescale.laws.procedure.results import Law, TaskFit
 
 SUBSCRIPTS = {"llm_model_size": "m", "pretraining_tokens": "p", "pet_parameter_size": "t"}
 LABELS_ARE = {

@@ -15,6 +15,7 @@ from finescale.figures.intervals import (
     with_bounds,
 )
 from finescale.laws.forms import FINETUNING_DATA
+from finescale.laws.intervals.profile import LevelProfile
 from finescale.laws.points import (
     Cell,
     Point,
@@ -23,9 +24,8 @@ from finescale.laws.points import (
     held_out_examples,
     on_factor,
 )
-from finescale.laws.procedure import TaskFit
-from finescale.laws.profile import LevelProfile
-from finescale.laws.results import Law, Settings
+from finescale.laws.procedure.results import Law, Settings
+from finescale.laws.procedure.task import TaskFit
 
 PARAMETERS = ("A", "alpha", "beta", "E")
 COLUMNS = (

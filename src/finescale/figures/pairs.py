@@ -9,10 +9,10 @@ import numpy as np
 
 from finescale.figures.intervals import Bounds
 from finescale.figures.style import method_title
-from finescale.laws.crossing import Comparison, compare
-from finescale.laws.ensemble import Ensemble
-from finescale.laws.fit import NOT_IDENTIFIED
+from finescale.laws.critical.crossing import Comparison, compare
+from finescale.laws.fitting.fit import NOT_IDENTIFIED
 from finescale.laws.forms import MULTIPLICATIVE
+from finescale.laws.intervals.ensemble import Ensemble
 from finescale.laws.points import (
     FACTORS,
     Base,
@@ -23,7 +23,7 @@ from finescale.laws.points import (
     methods,
     on_factor,
 )
-from finescale.laws.results import Law, TaskFit
+from finescale.laws.procedure.results import Law, TaskFit
 
 CROSSED_FACTORS = ("llm_model_size", "pretraining_tokens")
 PLACES = 33  # X at which critical sizes are sought

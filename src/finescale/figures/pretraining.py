@@ -26,8 +26,8 @@ from finescale.figures.style import (
     save,
     write_csv,
 )
-from finescale.laws.ensemble import Ensemble
-from finescale.laws.pretraining import PretrainingLaw, PretrainingPoint
+from finescale.laws.intervals.ensemble import Ensemble
+from finescale.laws.procedure.pretraining import PretrainingLaw, PretrainingPoint
 
 LOSS_LABEL = "validation log-perplexity\n(nats per token)"
 SIZE_AXES = {

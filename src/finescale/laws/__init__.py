@@ -1,7 +1,7 @@
 """Scaling laws: forms, fits, intervals and the paper's procedure, from points to `fit.json`."""
 
-from finescale.laws.ensemble import Ensemble, interval
-from finescale.laws.fit import LOG_LEAST_SQUARES, PAPER, Fit, Objective, Unfittable, fit_law
+from finescale.laws.fitting.fit import LOG_LEAST_SQUARES, PAPER, Fit, Objective, Unfittable, fit_law
+from finescale.laws.fitting.layout import Data
 from finescale.laws.forms import (
     ADDITIVE,
     CANDIDATES,
@@ -12,17 +12,17 @@ from finescale.laws.forms import (
     RECTIFIED,
     Form,
 )
-from finescale.laws.layout import Data
+from finescale.laws.intervals.ensemble import Ensemble, interval
 from finescale.laws.points import Base, Point, status_counts, write_points
-from finescale.laws.pretraining import (
+from finescale.laws.procedure.pretraining import (
     BaseModel,
     PretrainingLaw,
     fit_pretraining,
     load_pretraining_laws,
 )
-from finescale.laws.procedure import fit_task
+from finescale.laws.procedure.results import Law, Settings, TaskFit
+from finescale.laws.procedure.task import fit_task
 from finescale.laws.reading import read_points
-from finescale.laws.results import Law, Settings, TaskFit
 
 __all__ = [
     "ADDITIVE",

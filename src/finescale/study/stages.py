@@ -14,8 +14,8 @@ STAGES = {
     "finetune": 1,
     "points": 1,
     "joined_points": 1,
-    "fit": 1,
-    "pretraining_law": 1,
-    "figure": 1,
-    "table": 1,
+    "fit": 2,
+    "pretraining_law": 2,
+    "figure": 2,
+    "table": 2,
 }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import block_diag
 
-from finescale.laws.combined import CombinedLaw
+from finescale.laws.advice.combined import CombinedLaw
 from finescale.laws.design.interests import Question
 from finescale.laws.design.precision import (
     ErrorModel,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from finescale.counts import format_count
-from finescale.laws.combined import CombinedLaw
+from finescale.laws.advice.combined import CombinedLaw
 from finescale.laws.design.interests import Question
 from finescale.laws.design.precision import Noise
 from finescale.laws.design.results import Estimate

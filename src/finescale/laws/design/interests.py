@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from finescale.errors import UserError
-from finescale.laws.combined import CombinedLaw
-from finescale.laws.crossing import Crossing, compare
-from finescale.laws.ensemble import Ensemble
+from finescale.laws.advice.combined import CombinedLaw
+from finescale.laws.critical.crossing import Crossing, compare
+from finescale.laws.intervals.ensemble import Ensemble
 
 Laws = Mapping[str, CombinedLaw]  # by method
 Rows = Mapping[str, np.ndarray]  # by method, derivatives of the logarithm of its loss

@@ -13,7 +13,8 @@ import numpy as np
 from scipy.special import stdtrit
 
 from finescale.errors import UserError, suggestion
-from finescale.laws.combined import CombinedLaw, fit_combined, most_common
+from finescale.laws.advice.combined import CombinedLaw, fit_combined, most_common
+from finescale.laws.advice.selection import choose_law
 from finescale.laws.design.assemble import Rows, assemble
 from finescale.laws.design.identify import absent, doubts, shortages
 from finescale.laws.design.interests import Exponents, Interest, Loss, Question
@@ -21,11 +22,10 @@ from finescale.laws.design.offers import Offers
 from finescale.laws.design.precision import Knowledge, error_model
 from finescale.laws.design.results import Candidate, Design, Estimate, Step
 from finescale.laws.design.runs import Run, run_of
-from finescale.laws.ensemble import LEVEL
-from finescale.laws.fit import Objective
+from finescale.laws.fitting.fit import Objective
 from finescale.laws.forms import CANDIDATES, FORMS, MULTIPLICATIVE
+from finescale.laws.intervals.ensemble import LEVEL
 from finescale.laws.points import FACTORS, Cell, Point, cells, methods
-from finescale.laws.selection import choose_law
 
 TOKENS_PER_EXAMPLE = 100.0  # a sentence or two and their translation
 LISTED = 20  # candidates of each ranking

@@ -15,10 +15,10 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from finescale.errors import UserError
-from finescale.laws.combined import CombinedLaw, base_model, freedom_spent
-from finescale.laws.layout import Data, Layout
+from finescale.laws.advice.combined import CombinedLaw, base_model, freedom_spent
+from finescale.laws.fitting.layout import Data, Layout
+from finescale.laws.intervals.resampling import MeanSquares, mean_squares
 from finescale.laws.noise import seed_variance
-from finescale.laws.resampling import MeanSquares, mean_squares
 
 NEGLIGIBLE = 1e-9  # relative error of a loss below which there is none to plan with
 GIVEN, RESIDUALS = "given", "residuals"

@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
-from finescale.laws.ensemble import Ensemble, interval
-from finescale.laws.fit import Fit, Objective
+from finescale.laws.fitting.fit import Fit, Objective
 from finescale.laws.forms import FORMS
-from finescale.laws.points import Base
-from finescale.laws.profile import LevelProfile
-from finescale.laws.resampling import (
+from finescale.laws.intervals.ensemble import Ensemble, interval
+from finescale.laws.intervals.profile import LevelProfile
+from finescale.laws.intervals.resampling import (
     BASE_MODEL,
     CASE,
     CELL,
@@ -18,6 +17,7 @@ from finescale.laws.resampling import (
     load_resamples,
     save_resamples,
 )
+from finescale.laws.points import Base
 
 PREFERRED = (BASE_MODEL, CELL, CASE)  # the scheme whose interval is shown, the most honest first
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from finescale.counts import format_count
-from finescale.laws.combined import CombinedLaw, base_model, freedom_spent
-from finescale.laws.ensemble import interval
+from finescale.laws.advice.combined import CombinedLaw, base_model, freedom_spent
+from finescale.laws.advice.question import NAMES
+from finescale.laws.advice.selection import Choice
+from finescale.laws.intervals.ensemble import interval
+from finescale.laws.intervals.profile import NEXT_TO_NOTHING
+from finescale.laws.intervals.resampling import BASE_MODEL
 from finescale.laws.noise import noise_floor
-from finescale.laws.profile import NEXT_TO_NOTHING
-from finescale.laws.question import NAMES
-from finescale.laws.resampling import BASE_MODEL
-from finescale.laws.selection import Choice
 
 ENOUGH_FREEDOM = 3  # of variances between base models: Student's t is then 1.6 times the normal
 

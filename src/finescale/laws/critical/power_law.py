@@ -2,7 +2,7 @@
 
 Two multiplicative laws with the same E meet at D = H X**gamma, where
 H = (A1/A2)**(1/(beta1-beta2)) and gamma = (alpha2-alpha1)/(beta1-beta2) (arXiv 2402.17193, Eq. 3).
-Fitted laws differ in E: `finescale.laws.crossing` finds where they really meet.
+Fitted laws differ in E: `finescale.laws.critical.crossing` finds where they really meet.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from finescale.laws.ensemble import Ensemble, interval
+from finescale.laws.intervals.ensemble import Ensemble, interval
 
 
 @dataclass(frozen=True)

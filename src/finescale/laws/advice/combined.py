@@ -13,18 +13,25 @@ from typing import Any
 import numpy as np
 
 from finescale.laws import noise
-from finescale.laws.ensemble import Ensemble
-from finescale.laws.fit import NOT_IDENTIFIED, Fit, Objective, Unfittable, fit_law, refit_rows
+from finescale.laws.fitting.fit import (
+    NOT_IDENTIFIED,
+    Fit,
+    Objective,
+    Unfittable,
+    fit_law,
+    refit_rows,
+)
+from finescale.laws.fitting.layout import Data
 from finescale.laws.forms import Form, Power, Term
-from finescale.laws.layout import Data
-from finescale.laws.points import FACTORS, Cell, coordinate
-from finescale.laws.resampling import (
+from finescale.laws.intervals.ensemble import Ensemble
+from finescale.laws.intervals.resampling import (
     BASE_MODEL,
     CELL,
     base_model_losses,
     cell_losses,
     generator,
 )
+from finescale.laws.points import FACTORS, Cell, coordinate
 
 EXPONENTS = dict(zip(FACTORS, ("alpha_m", "alpha_p", "alpha_t"), strict=True))  # the paper's names
 

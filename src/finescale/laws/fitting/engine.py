@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from finescale.laws.problem import Derivatives, Problem, derivatives, gradient_from
+from finescale.laws.fitting.problem import Derivatives, Problem, derivatives, gradient_from
 
 SCREENING = ((4, 1000), (11, 50))  # (steps that all take, how many of the best go on)
 MOST_STEPS = 100  # rows that go on are in a valley without end

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from finescale.laws.power_law import h_and_gamma
+from finescale.laws.critical.power_law import h_and_gamma
 
 Bounds = tuple[float, float]
 DIGITS = 2  # significant ones, in arXiv 2402.17193

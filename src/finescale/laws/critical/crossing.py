@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from finescale.laws.ensemble import LEVEL, Ensemble
+from finescale.laws.intervals.ensemble import LEVEL, Ensemble
 
 Side = Literal["first", "second"]  # of the two laws
 

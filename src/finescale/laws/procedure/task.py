@@ -10,11 +10,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from finescale.laws.celldata import Split, assembled, attempt, cell_data
-from finescale.laws.fit import Fit, refit_rows
+from finescale.laws.fitting.fit import Fit, refit_rows
+from finescale.laws.fitting.layout import Data
 from finescale.laws.forms import FINETUNING_DATA, JOINT_FORMS
-from finescale.laws.joint import JointFit
-from finescale.laws.layout import Data
+from finescale.laws.intervals.resampling import CELL, Resamples, cell_losses, generator
 from finescale.laws.points import (
     FACTORS,
     Cell,
@@ -26,8 +25,9 @@ from finescale.laws.points import (
     methods,
     status_counts,
 )
-from finescale.laws.resampling import CELL, Resamples, cell_losses, generator
-from finescale.laws.results import Law, Level, Settings, TaskFit
+from finescale.laws.procedure.celldata import Split, assembled, attempt, cell_data
+from finescale.laws.procedure.joint import JointFit
+from finescale.laws.procedure.results import Law, Level, Settings, TaskFit
 
 MODEL_SIZE = "llm_model_size"
 

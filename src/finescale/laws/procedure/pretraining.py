@@ -7,11 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
-from finescale.laws.ensemble import Ensemble
-from finescale.laws.fit import NOT_IDENTIFIED, Fit, Objective, Unfittable, fit_law, refit_rows
+from finescale.laws.fitting.fit import (
+    NOT_IDENTIFIED,
+    Fit,
+    Objective,
+    Unfittable,
+    fit_law,
+    refit_rows,
+)
+from finescale.laws.fitting.layout import Data
 from finescale.laws.forms import PRETRAINING
-from finescale.laws.layout import Data
-from finescale.laws.resampling import (
+from finescale.laws.intervals.ensemble import Ensemble
+from finescale.laws.intervals.resampling import (
     CELL,
     Resamples,
     cell_losses,

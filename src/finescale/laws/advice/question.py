@@ -8,7 +8,7 @@ import numpy as np
 
 from finescale.counts import format_count
 from finescale.errors import UserError, suggestion
-from finescale.laws.combined import CombinedLaw, most_common
+from finescale.laws.advice.combined import CombinedLaw, most_common
 from finescale.laws.points import FACTORS, MODEL_SIZE_COLUMNS, Cell, coordinate, methods
 
 NAMES = {

@@ -10,15 +10,15 @@ from itertools import combinations
 from typing import Any
 
 from finescale.errors import UserError
-from finescale.laws.cautions import Caution, cautions
-from finescale.laws.crossing import Comparison, compare
-from finescale.laws.fit import LOG_LEAST_SQUARES, Objective
+from finescale.laws.advice.cautions import Caution, cautions
+from finescale.laws.advice.judgement import MethodAdvice, judge
+from finescale.laws.advice.question import MODEL_SIZE, PRETRAINING, Question
+from finescale.laws.advice.selection import Choice, Selection, choose_law
+from finescale.laws.critical.crossing import Comparison, compare
+from finescale.laws.fitting.fit import LOG_LEAST_SQUARES, Objective
 from finescale.laws.forms import CANDIDATES, Form
-from finescale.laws.judgement import MethodAdvice, judge
 from finescale.laws.noise import noise_floor
 from finescale.laws.points import Point, cells, choose_model_size, methods, one_task
-from finescale.laws.question import MODEL_SIZE, PRETRAINING, Question
-from finescale.laws.selection import Choice, Selection, choose_law
 
 ENOUGH = 0.8  # probability of being best from which a method is recommended without reservation
 

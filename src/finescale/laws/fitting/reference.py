@@ -4,8 +4,8 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import huber
 
-from finescale.laws.engine import Optima
-from finescale.laws.problem import Problem
+from finescale.laws.fitting.engine import Optima
+from finescale.laws.fitting.problem import Problem
 
 
 def objective(problem: Problem, theta: np.ndarray) -> float:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import fdtri  # scipy.stats would take half the time of importing finescale
 
-from finescale.laws.ensemble import LEVEL
-from finescale.laws.fit import LOG_LEAST_SQUARES, Unfittable, fit_law, refit_rows
+from finescale.laws.fitting.fit import LOG_LEAST_SQUARES, Unfittable, fit_law, refit_rows
+from finescale.laws.fitting.layout import Data
 from finescale.laws.forms import Form
-from finescale.laws.layout import Data
+from finescale.laws.intervals.ensemble import LEVEL
 
 STEPS = 200  # values of E that are tried
 NEXT_TO_NOTHING = 0.01  # of the smallest loss: an E below it cannot be told from none

@@ -11,12 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from finescale.laws.celldata import Split, assembled, attempt, cell_data
-from finescale.laws.fit import BOUND_HIT, NOT_IDENTIFIED, Fit, refit_rows
+from finescale.laws.fitting.fit import BOUND_HIT, NOT_IDENTIFIED, Fit, refit_rows
 from finescale.laws.forms import Form
-from finescale.laws.points import FACTORS, Cell, coordinate, on_factor
-from finescale.laws.profile import LevelProfile, profile_level
-from finescale.laws.resampling import (
+from finescale.laws.intervals.profile import LevelProfile, profile_level
+from finescale.laws.intervals.resampling import (
     BASE_MODEL,
     CASE,
     Parameters,
@@ -24,7 +22,9 @@ from finescale.laws.resampling import (
     case_weights,
     generator,
 )
-from finescale.laws.results import Law, Settings
+from finescale.laws.points import FACTORS, Cell, coordinate, on_factor
+from finescale.laws.procedure.celldata import Split, assembled, attempt, cell_data
+from finescale.laws.procedure.results import Law, Settings
 
 SHARED = ("beta", "E")
 SHARING_FACTORS = FACTORS[:2]  # those that estimate beta and E

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from finescale.laws.fit import NOT_IDENTIFIED, Fit, Unfittable, fit_law
+from finescale.laws.fitting.fit import NOT_IDENTIFIED, Fit, Unfittable, fit_law
+from finescale.laws.fitting.layout import Data
 from finescale.laws.forms import Form
-from finescale.laws.layout import Data
+from finescale.laws.intervals.resampling import Resamples
 from finescale.laws.noise import seed_weights
 from finescale.laws.points import Cell, coordinate
-from finescale.laws.resampling import Resamples
-from finescale.laws.results import Law, Settings
+from finescale.laws.procedure.results import Law, Settings
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 
 from finescale.errors import UserError
-from finescale.laws.engine import Optimum, descend, minimise
+from finescale.laws.fitting.engine import Optimum, descend, minimise
+from finescale.laws.fitting.layout import Bounds, Data, Layout
+from finescale.laws.fitting.problem import Problem, derivatives
 from finescale.laws.forms import Form
-from finescale.laws.layout import Bounds, Data, Layout
-from finescale.laws.problem import Problem, derivatives
 
 REFIT_STEPS = 50  # rows that go on are in a valley without end, and far out, wherever they stop
 MOST_CONDITION = 1e7  # of the Jacobian: above it some parameters cannot be told apart

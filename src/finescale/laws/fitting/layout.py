@@ -13,8 +13,8 @@ from itertools import product
 import numpy as np
 
 from finescale.errors import UserError
+from finescale.laws.fitting.problem import Constant, Linear, Problem, Product
 from finescale.laws.forms import Form, Power, Term
-from finescale.laws.problem import Constant, Linear, Problem, Product
 
 Bounds = Mapping[str, tuple[float, float]]
 

@@ -20,11 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from finescale.laws.cautions import Extrapolation, extrapolations
-from finescale.laws.combined import CombinedLaw
-from finescale.laws.ensemble import interval
-from finescale.laws.question import Question
-from finescale.laws.selection import Choice, Selection
+from finescale.laws.advice.cautions import Extrapolation, extrapolations
+from finescale.laws.advice.combined import CombinedLaw
+from finescale.laws.advice.question import Question
+from finescale.laws.advice.selection import Choice, Selection
+from finescale.laws.intervals.ensemble import interval
 
 Interval = tuple[float, float]
 

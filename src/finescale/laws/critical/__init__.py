@@ -1,0 +1,1 @@
+"""Critical sizes: where the better of two methods changes, and what the paper printed of it."""

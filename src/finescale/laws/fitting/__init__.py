@@ -1,0 +1,1 @@
+"""Fitting a form to points: parameters to theta, the objective, the minimiser, its reference."""

@@ -1,0 +1,1 @@
+"""How sure a fit is: resamples, the predictions of all of them, the profile of E."""

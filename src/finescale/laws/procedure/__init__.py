@@ -1,0 +1,1 @@
+"""The paper's procedure for the points of a task, and the laws of pretraining."""
