@@ -2,7 +2,7 @@
 
 import json
 
-from finescale.laws.pretraining import BaseModel, fit_pretraining, save_pretraining_laws
+from finescale.laws.procedure.pretraining import BaseModel, fit_pretraining, save_pretraining_laws
 from finescale.store import Job, run_job
 
 LABELS = ("size", "nominal_size", "pretraining_tokens")
