@@ -469,12 +469,12 @@ def test_too_few_data_sizes_are_said_with_others():
 def test_exponents_that_are_missing_are_said():
     found = designed(points(), Exponents("fmt"))
     assert [estimate.name for estimate in found.estimates] == ["alpha", "beta"]
-    assert any("no exponent of pretraining size" in warning for warning in found.warnings)
+    assert any("no exponent of pretraining tokens" in warning for warning in found.warnings)
 
 
 def test_extrapolation_is_said():
     found = designed(points(), Loss("fmt", 20_000, {"llm_model_size": 1e8}))
-    assert "outside the measured range of finetuning_examples, llm_model_size" in found.warnings
+    assert "outside the measured range of finetuning examples, model size" in found.warnings
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,7 @@ def test_the_command_wants_a_reason_or_a_new_version(checkout):
     assert (root / "tests/study/stage_code.json").read_text() == taken
 
     assert record("--same-results", "only prints").stdout == (
-        "recorded: fit, version 1, only prints\n"
+        f"recorded: fit, version {STAGES['fit']}, only prints\n"
     )
     stages = root / "src/finescale/study/stages.py"
     stages.write_text(stages.read_text().replace('"tokens": 1', '"tokens": 2'))

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from finescale.counts import format_count
 from finescale.laws.advice.combined import CombinedLaw
+from finescale.laws.advice.question import NAMES
 from finescale.laws.design.interests import Question
 from finescale.laws.design.precision import Noise
 from finescale.laws.design.results import Estimate
@@ -11,7 +12,6 @@ from finescale.laws.design.runs import new_values, run_of
 from finescale.laws.forms import FORMS
 from finescale.laws.points import FACTORS
 
-NAMES = dict(zip(FACTORS, ("model size", "pretraining size", "PET size"), strict=True))
 MISFIT = 3.0  # times what seeds explain
 WIDE = 10.0  # high over low; a law is not straight over so wide an interval
 

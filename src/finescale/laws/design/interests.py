@@ -7,6 +7,7 @@ import numpy as np
 
 from finescale.errors import UserError
 from finescale.laws.advice.combined import CombinedLaw
+from finescale.laws.advice.question import NAMES
 from finescale.laws.critical.crossing import Crossing, compare
 from finescale.laws.intervals.ensemble import Ensemble
 
@@ -180,5 +181,5 @@ Interest = Loss | Difference | CriticalSize | Exponents
 def _outside(places: Mapping[str, Mapping[str, float]], laws: Laws) -> tuple[str, ...]:
     """A warning where a place is outside what a law was fitted to."""
     beyond = {name for method, place in places.items() for name in laws[method].extrapolated(place)}
-    names = sorted("finetuning_examples" if name == "D" else name for name in beyond)
+    names = sorted(NAMES[name] for name in beyond)
     return (f"outside the measured range of {', '.join(names)}",) if names else ()

@@ -95,7 +95,7 @@ def error_model(law: CombinedLaw, run: float | None, between: float | None) -> E
     if of_run <= NEGLIGIBLE:
         raise UserError(
             f"{law.method}: the points lie on the law exactly, so they do not say how much a run"
-            " varies: give the relative noise of one run"
+            " varies: give the relative noise of one run (--noise)"
         )
     if between is not None:
         return ErrorModel(Noise(of_run, of_cell, between, run_from, GIVEN), None, freedom)
