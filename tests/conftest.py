@@ -1,6 +1,7 @@
 """Settings for all tests: repeatable, offline, one thread each, fast tests first."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
@@ -14,6 +15,9 @@ os.environ.update(
     TOKENIZERS_PARALLELISM="false",
     MPLBACKEND="Agg",
 )
+
+# A shell's background jobs ignore interrupts, and so would the programs that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples on every run; no deadline, because machines differ; no database of failures.
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
