@@ -1,4 +1,4 @@
-"""Tiny models that have learned something by heart, and the slow way to decode."""
+"""Tiny models that have learned something by heart, the slow way to decode, and tiny records."""
 
 from collections.abc import Callable
 
@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from finescale.models import TunedModel, attach, build_decoder
+from finescale.tokens import Tokenizer, train_tokenizer
+from tests.tokens.conftest import sentences
 
 SIZE = {"layers": 2, "heads": 2, "head_dim": 8, "ffn_dim": 32, "model_dim": 16}
 VOCABULARY, PAD, EOS, BOS, SEP = 40, 0, 1, 2, 4
@@ -80,3 +82,22 @@ def one_by_one() -> Callable[..., tuple[list[int], bool]]:
         return ids[len(prompt) :], False
 
     return decode
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+    path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.model"
+    path.write_bytes(train_tokenizer(sentences(400), 500, 0.9995, 8))
+    return Tokenizer(path)
+
+
+def record(number: int, source: str, target: str, pair: str = "en-de") -> dict[str, str]:
+    languages = dict(zip(("source_language", "target_language"), pair.split("-"), strict=True))
+    return {"id": str(number), "source": source, "target": target, **languages}
+
+
+def parallel(count: int, seed: int, pair: str = "en-de") -> list[dict[str, str]]:
+    """Examples of random sentences; ids from 1000 * seed on."""
+    texts = sentences(2 * count, seed)
+    pairs = zip(texts[::2], texts[1::2], strict=True)
+    return [record(1000 * seed + i, s, t, pair) for i, (s, t) in enumerate(pairs)]
