@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from finescale.metrics import METRICS, text
 from finescale.metrics.bootstrap import draws, interval
@@ -92,6 +94,18 @@ def test_the_learned_metric_gets_references_first(outputs):
     assert scorer.row(outputs, scorer.segments(outputs))["bleurt"] == pytest.approx(
         np.mean([0.25, 2 / 3])
     )
+
+
+@given(st.lists(st.tuples(st.text(), st.text(min_size=1)), min_size=1, max_size=4))
+def test_every_text_has_a_score(pairs):
+    scorer = Scorer(TEXT_METRICS, "zh", 3)
+    outputs = Outputs([record(*pair) for pair in pairs])
+    segments = scorer.segments(outputs)
+    row = scorer.row(outputs, segments)
+    for name in TEXT_METRICS:
+        most = 100 if name in ("bleu", "chrf") else 1
+        values = [*segments[name].segments, row[name], row[f"{name}_low"], row[f"{name}_high"]]
+        assert all(0 <= value <= most * (1 + 1e-9) for value in values)
 
 
 def test_outputs_are_read_line_by_line(tmp_path):

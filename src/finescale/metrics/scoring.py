@@ -39,7 +39,7 @@ class Outputs:
         found = np.array(self.column("source_language"))
         return {str(language): np.flatnonzero(found == language) for language in np.unique(found)}
 
-    def shares(self) -> dict[str, float | None]:
+    def shares(self) -> dict[str, float]:
         """Share of outputs without text, of those that met the length limit, of cut sources."""
         flags = {
             "empty": [not record["output"].strip() for record in self.records],
