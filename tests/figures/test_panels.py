@@ -96,7 +96,7 @@ def test_titles_side_by_side_begin_at_one_height():
     panels = [
         Panel(("one", "two", "three"), (Series("a", dots),)),
         Panel(("one",), (Series("a", dots),)),
-        Panel(("one",), (Series("a", dots),), failure="not identified: few points"),
+        Panel(("one",), (Series("a", dots),), failure="law not identified: few points"),
     ]
     figure = Figure()
     tops = []

@@ -150,8 +150,8 @@ def table_words(name, study, folder, monkeypatch, fits):
         ("bound hit", LevelProfile(1e-6, 1.2, False), "not identified (≤ 1.2)"),
         ("bound hit", LevelProfile(1.0, 2.0, True), "at 0"),
         ("bound hit", None, "at 0"),
-        ("converged", LevelProfile(1.0, 2.0, True), "1.5 [1.2, 1.9]"),
-        ("converged", None, "1.5 [1.2, 1.9]"),
+        ("converged", LevelProfile(1.0, 2.0, True), "1.50 [1.21, 1.89]"),
+        ("converged", None, "1.50 [1.21, 1.89]"),
     ],
 )
 def test_table4_says_what_is_known_of_e(study, tmp_path, monkeypatch, status, profile, words):

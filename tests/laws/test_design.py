@@ -14,7 +14,7 @@ from finescale.errors import UserError
 from finescale.laws import ADDITIVE, LOG_LEAST_SQUARES, MULTIPLICATIVE, POWER, RECTIFIED, Point
 from finescale.laws.combined import fit_combined
 from finescale.laws.design import CriticalSize, Difference, Exponents, Loss, Run, design
-from finescale.laws.design.plan import Offers
+from finescale.laws.design.offers import Offers
 from finescale.laws.design.precision import knowledge
 from finescale.laws.design.runs import Kind, candidates, new_values, run_of
 from finescale.laws.ensemble import interval
@@ -424,6 +424,24 @@ def test_plans_start_with_the_best_run_and_only_get_better():
         )
     assert found.plan[-1].width < found.plan_per_cost[-1].width
     assert found.plan[-1].cost > found.plan_per_cost[-1].cost
+
+
+def test_each_method_has_the_form_that_its_points_prefer():
+    rng = np.random.default_rng(0)
+    table = points(PARAMETERS["additive"], ADDITIVE, noise=1e-3, rng=rng)
+    table += points(noise=1e-3, rng=rng, method="lora")
+    found = designed(table, Difference("fmt", "lora", 2000), form=None)
+    assert found.forms == {"fmt": "additive", "lora": "multiplicative"}
+
+
+def test_methods_are_compared_at_one_base_model():
+    table = points() + points(OTHER, method="lora")
+    table += points(OTHER, sizes=SIZES[:1], examples=(90, 250), method="lora")
+    (found,) = designed(table, Difference("fmt", "lora", 2000)).estimates
+    (at_smallest,) = designed(
+        table, Difference("fmt", "lora", 2000, {"llm_model_size": SIZES[0]})
+    ).estimates
+    assert found.value == pytest.approx(at_smallest.value)
 
 
 def test_a_design_is_json():

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy.optimize import approx_fprime, differential_evolution
 
-from finescale.laws.engine import Constant, Linear, Problem, Product, derivatives, descend, minimise
+from finescale.laws.engine import descend, minimise
+from finescale.laws.problem import Constant, Linear, Problem, Product, derivatives
 from finescale.laws.reference import descend_by_scipy, gradient, objective
 
 POINTS = 24

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from textwrap import fill
 
@@ -29,6 +29,7 @@ X_LABELS = {
     "llm_model_size": "LLM model size (parameters)",
     "pretraining_tokens": "pretraining data size (tokens)",
 }
+LEAST_RATIO = 200.0  # of a size axis, for which powers of ten are ticks enough
 NOTE_SIZE = 6.5  # points
 NOTE_HEIGHT = 8.5  # points a line
 NOTE_WIDTH = 46  # characters of a note that fit above a third of a page
@@ -48,39 +49,29 @@ def critical_figure(pairs: Sequence[CriticalPair], folder: Path) -> None:
     tasks = list(dict.fromkeys(pair.task for pair in pairs))
     titles = list(dict.fromkeys(pair.title for pair in pairs))
     colours = dict(zip(titles, sequential(len(titles)), strict=False))
+    rows = [
+        [[(p, c) for p, c in found if (p.factor, p.task) == (factor, task)] for task in tasks]
+        for factor in factors
+    ]
+    rooms = [max(_lines(_notes(content)) for content in row) for row in rows]
     width = max(0.64, 0.2 + 0.8 * len(tasks) / 3)  # room for the legend, a page for three tasks
-    size = PAGE_WIDTH * width, 0.7 + 2.4 * len(factors)
-    figure = Figure(figsize=size, layout="constrained")
+    height = 0.7 + 2.2 * len(factors) + NOTE_HEIGHT / 72 * sum(rooms)
+    figure = Figure(figsize=(PAGE_WIDTH * width, height), layout="constrained")
     grid = figure.subplots(len(factors), len(tasks), squeeze=False, sharey="row")
-    panels = {
-        axes: [(p, c) for p, c in found if (p.factor, p.task) == (factor, task)]
-        for row, factor in zip(grid, factors, strict=True)
-        for axes, task in zip(row, tasks, strict=True)
-    }
-    for row, factor in zip(grid, factors, strict=True):
-        _draw_row({axes: panels[axes] for axes in row}, tasks, colours)
-        for axes in row:
+    for places, row, factor, room in zip(grid, rows, factors, rooms, strict=True):
+        for axes, content, task in zip(places, row, tasks, strict=True):
+            _draw_panel(axes, content, colours)
+            _write_notes(axes, _notes(content), colours, room)
+            axes.set_title(task, loc="left", pad=8 + NOTE_HEIGHT * room)
             axes.set_xlabel(X_LABELS[factor])
+        _set_size_axis(places[0], row)
     _legend(figure, colours)
     figure.draw_without_rendering()
-    for axes, content in panels.items():
+    for axes, content in zip(grid.flat, chain.from_iterable(rows), strict=True):
         _name_lines(figure, axes, content, colours)
     save(figure, folder, "figure")
-    rows = (row for pair, comparisons in found for row in csv_rows(pair, comparisons))
-    write_csv(Path(folder) / "figure.csv", COLUMNS, rows)
-
-
-def _draw_row(
-    panels: Mapping[Axes, Content], tasks: Sequence[str], colours: Mapping[str, str]
-) -> None:
-    """One factor's panels, titles at one height, notes between them and the axes."""
-    notes = [_notes(content) for content in panels.values()]
-    room = max(map(_lines, notes))
-    for (axes, content), task, words in zip(panels.items(), tasks, notes, strict=True):
-        _draw_panel(axes, content, colours)
-        _write_notes(axes, words, colours, room)
-        axes.set_title(task, loc="left", pad=8 + NOTE_HEIGHT * room)
-    _set_size_axis(next(iter(panels)), panels.values())
+    records = (row for pair, comparisons in found for row in csv_rows(pair, comparisons))
+    write_csv(Path(folder) / "figure.csv", COLUMNS, records)
 
 
 @dataclass(frozen=True)
@@ -124,9 +115,9 @@ def _draw_panel(axes: Axes, content: Content, colours: Mapping[str, str]) -> Non
             if np.isfinite(branch.size).sum() == 1:  # no line, but a dot
                 axes.plot(pair.x, branch.size, ".", color=colour, markersize=3, zorder=3)
     x = [value for pair, found in content if found for value in pair.x]
-    if x:
-        axes.set_xlim(min(x), max(x))
-        axes.xaxis.set_major_locator(FixedLocator(tick_places(_round_values(*axes.get_xlim()))))
+    ends = (min(x), max(x)) if x else (1.0, 10.0)
+    axes.set_xlim(ends)
+    axes.xaxis.set_major_locator(FixedLocator(tick_places(_round_values(*ends)) if x else []))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value)))
     axes.xaxis.set_minor_locator(NullLocator())
 
@@ -147,10 +138,12 @@ def _set_size_axis(axes: Axes, contents: Iterable[Content]) -> None:
         if found
         for size in (*pair.fitted, *(one.size for c in found for one in c.crossings))
     ]
+    axes.yaxis.set_major_locator(FixedLocator([]))
     if sizes:
-        room = (max(sizes) / min(sizes)) ** 0.05
-        axes.set_ylim(min(sizes) / room, max(sizes) * room)
-    axes.yaxis.set_major_locator(LogLocator(numticks=8))
+        ratio = max(sizes) / min(sizes)
+        axes.set_ylim(min(sizes) / ratio**0.05, max(sizes) * ratio**0.05)
+        leads = (1.0,) if ratio > LEAST_RATIO else (1.0, 2.0, 5.0)
+        axes.yaxis.set_major_locator(LogLocator(subs=leads, numticks=8))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value)))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_ylabel("critical finetuning size (examples)")

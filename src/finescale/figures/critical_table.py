@@ -1,15 +1,16 @@
 """Table 5: where two methods meet, as the paper's power law and as it is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from finescale.figures.intervals import with_interval
+from finescale.figures.intervals import Bounds
 from finescale.figures.pairs import COLUMNS, CriticalPair, comparison_rows
 from finescale.figures.style import (
     FACTOR_TITLES,
     format_count,
+    format_interval,
     format_number,
     method_title,
     save,
@@ -54,8 +55,8 @@ def _power_law_cells(law: PowerLaw | None) -> tuple[str, str]:
     if law is None or not law.bounded:
         return "β not told apart", DASH
     return (
-        with_interval(law.log10_h, law.log10_h_interval, _power_of_ten),
-        with_interval(law.gamma, law.gamma_interval, format_number),
+        _with_interval(law.log10_h, law.log10_h_interval, _power_of_ten),
+        format_interval(law.gamma, law.gamma_interval),
     )
 
 
@@ -79,9 +80,13 @@ def _cells(pair: CriticalPair, found: Comparison) -> tuple[str, str]:
 
 
 def _crossing_line(pair: CriticalPair, one: Crossing) -> str:
-    size = with_interval(one.size, one.interval, _size)
+    size = _with_interval(one.size, one.interval, _size)
     above = f"{method_title(pair.method(one.better_above))} above"
     return ", ".join([size, above, *(["extrapolated"] if one.extrapolated else [])])
+
+
+def _with_interval(value: float, bounds: Bounds | None, shown: Callable[[float], str]) -> str:
+    return f"{shown(value)} [{shown(bounds[0])}, {shown(bounds[1])}]" if bounds else shown(value)
 
 
 def _power_of_ten(exponent: float) -> str:

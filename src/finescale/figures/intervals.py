@@ -1,11 +1,11 @@
 """Laws with their intervals: bands, words, and columns of a CSV."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from finescale.figures.style import format_loss, format_number
+from finescale.figures.style import format_loss
 from finescale.laws.ensemble import LEVEL, Ensemble, interval
 from finescale.laws.fit import Fit
 from finescale.laws.profile import LevelProfile
@@ -31,13 +31,6 @@ def parameter_intervals(ensemble: Ensemble) -> Intervals:
 def band(ensemble: Ensemble, **variables: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """The interval of the law's loss, point by point."""
     return interval(ensemble.predict_resamples(**variables))
-
-
-def with_interval(
-    value: float, bounds: Bounds | None, shown: Callable[[float], str] = format_number
-) -> str:
-    """`0.15 [0.12, 0.19]`: intervals of laws are seldom symmetric."""
-    return f"{shown(value)} [{shown(bounds[0])}, {shown(bounds[1])}]" if bounds else shown(value)
 
 
 def level_words(fit: Fit, profile: LevelProfile | None) -> str:

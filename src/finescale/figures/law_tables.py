@@ -15,9 +15,15 @@ from finescale.figures.intervals import (
     parameter_intervals,
     status_words,
     with_bounds,
-    with_interval,
 )
-from finescale.figures.style import FACTOR_TITLES, format_loss, method_title, save, write_csv
+from finescale.figures.style import (
+    FACTOR_TITLES,
+    format_interval,
+    format_loss,
+    method_title,
+    save,
+    write_csv,
+)
 from finescale.figures.typeset import DASH, Block, typeset
 from finescale.laws.fit import DEGENERATE, NOT_IDENTIFIED
 from finescale.laws.forms import JOINT_FORMS, MULTIPLICATIVE
@@ -75,11 +81,10 @@ def _coefficient_cells(law: Law, level: LevelProfile | None) -> list[str]:
     if not law.fit.ok:
         return [DASH] * len(COEFFICIENTS)
     intervals = parameter_intervals(law.ensemble)
-    cells = [
-        with_interval(law.fit.parameters[name], intervals.get(name)) for name in COEFFICIENTS[:-1]
+    shown = [
+        format_interval(law.fit.parameters[name], intervals.get(name)) for name in COEFFICIENTS
     ]
-    limit = with_interval(law.fit.parameters["E"], intervals.get("E"), format_loss)
-    return [*cells, level_words(law.fit, level) or limit]
+    return [*shown[:-1], level_words(law.fit, level) or shown[-1]]
 
 
 def _coefficient_records(law: Law, level: LevelProfile | None) -> list[dict]:

@@ -13,7 +13,6 @@ from finescale.figures.intervals import (
     level_words,
     parameter_intervals,
     status_words,
-    with_interval,
 )
 from finescale.figures.measured import (
     COLUMNS,
@@ -36,6 +35,7 @@ from finescale.figures.style import (
     PAGE_WIDTH,
     format_count,
     format_deviations,
+    format_interval,
     method_title,
     save,
     write_csv,
@@ -120,19 +120,20 @@ def _joint_title(content: Measured) -> list[str]:
 
 def _exponent(name: str, law: Law, subscript: str = "") -> str:
     symbol = rf"$\{name}_{subscript}$" if subscript else rf"$\{name}$"
-    value = with_interval(law.fit.parameters[name], parameter_intervals(law.ensemble).get(name))
+    value = format_interval(law.fit.parameters[name], parameter_intervals(law.ensemble).get(name))
     return f"{symbol} = {value}"
 
 
 def _failures(content: Measured) -> str:
-    """Why laws are missing, with the model sizes they are missing for."""
+    """Why laws are missing, and for which model sizes."""
     lost: dict[str, list[str]] = {}
     for law in content.laws:
         if not law.fit.ok:
             size = [] if law.x is None else [format_count(law.x)]
             lost.setdefault(status_words(law.fit), []).extend(size)
     return "; ".join(
-        f"{', '.join(sizes)}: {reason}" if sizes else reason for reason, sizes in lost.items()
+        ": ".join([*([", ".join(sizes)] if sizes else []), f"law {reason}"])
+        for reason, sizes in lost.items()
     )
 
 

@@ -27,7 +27,7 @@ from finescale.laws.procedure import TaskFit
 from finescale.laws.profile import LevelProfile
 from finescale.laws.results import Law, Settings
 
-PARAMETERS = ("A", "alpha", "B", "beta", "E")
+PARAMETERS = ("A", "alpha", "beta", "E")
 COLUMNS = (
     *("record", "task", "method", "factor", "x", "finetuning_examples", "split", "seeds"),
     *("log_perplexity", *interval_columns(["law"])),

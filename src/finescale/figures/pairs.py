@@ -99,13 +99,10 @@ def _critical_pair(
     """Two multiplicative laws are compared where both were fitted."""
     names = fit.settings.title, factor, two
     found = {method: fit.law(method, MULTIPLICATIVE.name, factor) for method in two}
-    reasons = [
-        f"{method_title(method)}: {law.fit.reason if law else 'no runs to fit'}"
-        for method, law in found.items()
-        if not (law and law.fit.ok)
-    ]
-    if reasons:
-        return CriticalPair(*names, reason="; ".join(reasons))
+    for method, law in found.items():
+        if law is None or not law.fit.ok:
+            why = law.fit.reason if law else "no runs to fit"
+            return CriticalPair(*names, reason=f"{method_title(method)}: {why}")
     laws = [law for law in found.values() if law]
     low, high = _overlap(laws, "fitted_x")
     centre = cells(at_base(points, FACTORS, fit.settings.base))

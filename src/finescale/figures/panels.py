@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from textwrap import fill
+from textwrap import fill, wrap
 from typing import Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from finescale.figures.style import format_count, sequential
 
 FITTED_MARKER, HELD_OUT_MARKER, DIVERGED_MARKER = "o", "^", "x"
+LEGEND_WIDTH = 84  # characters of a line below the panels
 TITLE_WIDTH = 40  # characters of a reason that fit above a third of a page
 GREY = "#444444"
 DEVIATIONS = r"$\Delta_e$, $\Delta_h$: mean absolute deviation on the fitted and held-out points"
@@ -71,8 +72,7 @@ class Panel:
     @property
     def lines(self) -> list[str]:
         """All that stands above the panel."""
-        failure = fill(f"law {self.failure}", TITLE_WIDTH) if self.failure else ""
-        return [*self.title, *failure.splitlines()]
+        return [*self.title, *wrap(self.failure, TITLE_WIDTH)]
 
 
 def draw_panel(axes: Axes, panel: Panel, lines: int = 0) -> None:
@@ -230,7 +230,7 @@ def legend(
     ]
     if intervals:
         handles.append(band_key("95% band"))
-    bands = f"Bands and brackets: {intervals}" if intervals else ""
+    bands = fill(f"Bands and brackets: {intervals}", LEGEND_WIDTH) if intervals else ""
     deviations = DEVIATIONS if any(one.law for one in series) else ""
     title = "\n".join(filter(None, [labels_are, deviations, bands, note]))
     key = figure.legend(

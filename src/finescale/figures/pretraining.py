@@ -16,14 +16,13 @@ from finescale.figures.intervals import (
     predicted,
     status_words,
     with_bounds,
-    with_interval,
 )
 from finescale.figures.panels import Dot, Panel, Series, draw_panel, fit_loss_axis, legend
 from finescale.figures.style import (
     FACTOR_TITLES,
     PAGE_WIDTH,
     format_deviations,
-    format_loss,
+    format_interval,
     save,
     write_csv,
 )
@@ -49,8 +48,9 @@ def pretraining_figure(families: Sequence[Sequence[PretrainingLaw]], folder: Pat
     grid = figure.subplots(len(families), 2, squeeze=False)
     laws = [law for family in families for law in family]
     panels = [_panel(law) for law in laws]
+    lines = max(len(panel.lines) for panel in panels)
     for axes, law, panel in zip(grid.flat, laws, panels, strict=True):
-        draw_panel(axes, panel)
+        draw_panel(axes, panel, lines)
         fit_loss_axis(axes, [panel])
         axes.set_ylabel(LOSS_LABEL)
         over_size = law.factor == "llm_model_size"
@@ -67,8 +67,10 @@ def _panel(law: PretrainingLaw) -> Panel:
     title = [f"{law.family}: {FACTOR_TITLES[law.factor]}"]
     if law.fit.ok:
         intervals = parameter_intervals(law.ensemble)
-        exponent = with_interval(law.fit.parameters["alpha"], intervals.get("alpha"))
-        limit = with_interval(law.fit.parameters["E"], intervals.get("E"), format_loss)
+        exponent, limit = (
+            format_interval(law.fit.parameters[name], intervals.get(name))
+            for name in ("alpha", "E")
+        )
         title += [
             format_deviations(law.deviation_fitted, law.deviation_held_out),
             rf"$\alpha$ = {exponent}",
@@ -82,7 +84,7 @@ def _panel(law: PretrainingLaw) -> Panel:
     return Panel(
         tuple(title),
         (Series("", dots, curve, band=around),),
-        "" if law.fit.ok else status_words(law.fit),
+        "" if law.fit.ok else f"law {status_words(law.fit)}",
     )
 
 

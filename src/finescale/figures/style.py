@@ -1,6 +1,7 @@
 """One look for every figure, and files that are the same bytes on every run."""
 
 import csv
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -68,6 +69,21 @@ def format_number(value: float | None) -> str:
     if 100 <= abs(rounded) < 1e5:
         return f"{rounded:.0f}"
     return f"{rounded:#.2g}".rstrip(".").replace("e+0", "e").replace("e+", "e")
+
+
+def format_interval(value: float, bounds: tuple[float, float] | None) -> str:
+    """`0.15 [0.12, 0.19]`: all to the second digit of the value or of the width, the finer one.
+
+    Numbers too large or too small for that have two digits each.
+    """
+    if bounds is None:
+        return format_number(value)
+    low, high = bounds
+    scales = [abs(number) for number in (value, high - low) if number]
+    decimals = max([0, *(1 - math.floor(math.log10(scale)) for scale in scales)])
+    plain = max(abs(value), abs(low), abs(high)) < 1e4 and decimals <= 5
+    shown = [f"{one:.{decimals}f}" if plain else format_number(one) for one in (value, low, high)]
+    return f"{shown[0]} [{shown[1]}, {shown[2]}]"
 
 
 def format_loss(value: float | None) -> str:

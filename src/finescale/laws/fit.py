@@ -9,11 +9,12 @@ from typing import Literal
 import numpy as np
 
 from finescale.errors import UserError
-from finescale.laws.engine import Optimum, Problem, derivatives, descend, minimise
+from finescale.laws.engine import Optimum, descend, minimise
 from finescale.laws.forms import Form
 from finescale.laws.layout import Bounds, Data, Layout
+from finescale.laws.problem import Problem, derivatives
 
-REFIT_STEPS = 80  # rows that creep on in a degenerate valley are far out, wherever they end
+REFIT_STEPS = 50  # rows that go on are in a valley without end, and far out, wherever they stop
 MOST_CONDITION = 1e7  # of the Jacobian: above it some parameters cannot be told apart
 
 CONVERGED = "converged"

@@ -4,6 +4,7 @@ An interval that took beta and E as known would hide their error, so each resamp
 goes through both steps.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -71,8 +72,14 @@ class JointFit:
         return replace(fit, status=BOUND_HIT, at_bound=bound) if fit.ok and bound else fit
 
     def level(self) -> LevelProfile | None:
-        """What the points say about E."""
-        return profile_level(self.form, self.sharing, self.shared_names) if self.sharing else None
+        """What the points say about E; a cell that two factors share weighs as one."""
+        cells = {factor: self.splits[factor].fitted for factor in self.sharing}
+        counts = Counter(cell for row in cells.values() for cell in row)
+        data = {
+            factor: replace(row, weights=row.weight / [counts[cell] for cell in cells[factor]])
+            for factor, row in self.sharing.items()
+        }
+        return profile_level(self.form, data, self.shared_names, len(counts)) if data else None
 
     def laws(self) -> list[Law]:
         """A law for each factor, with its resamples."""
@@ -92,7 +99,8 @@ class JointFit:
     def _resample(self) -> dict[str, dict[str, Parameters]]:
         """By scheme and factor, the parameters of the refits."""
         fitted = [self.splits[factor].fitted for factor, fit in self.fits.items() if fit.ok]
-        if not fitted or not self.settings.resamples:
+        simulable = all(self.fits[factor].ok for factor in self.sharing)
+        if not (fitted and simulable and self.settings.resamples):
             return {}
         chosen = list(dict.fromkeys(cell for row in fitted for cell in row))
         rng = generator(self.method, self.form.name)

@@ -13,8 +13,8 @@ from itertools import product
 import numpy as np
 
 from finescale.errors import UserError
-from finescale.laws.engine import Constant, Linear, Problem, Product
 from finescale.laws.forms import Form, Power, Term
+from finescale.laws.problem import Constant, Linear, Problem, Product
 
 Bounds = Mapping[str, tuple[float, float]]
 
@@ -207,9 +207,8 @@ class Layout:
         starts = self.theta(dict.fromkeys(self.names, 1.0) | self.held, count)
         for name, values in zip(scanned, np.transpose(list(product(*grids))), strict=True):
             starts[:, self.index[name]] = values
-        starts[:, solved] = 0.0  # coefficients of 1, no constant
-        for start in starts:
-            start[solved] = self._coefficients(problem, start, solved)
+        if len(solved):
+            starts[:, solved] = self._coefficients(problem, starts, solved)
         return starts
 
     def _start_values(self, name: str, few: bool) -> Sequence[float]:
@@ -217,16 +216,35 @@ class Layout:
             return ONSET_STARTS
         return FEWER_EXPONENT_STARTS if few else EXPONENT_STARTS
 
-    def _coefficients(self, problem: Problem, theta: np.ndarray, solved: np.ndarray) -> np.ndarray:
-        """The coefficients that fit best beside theta's other values, as theta has them."""
+    def _coefficients(self, problem: Problem, starts: np.ndarray, solved: np.ndarray) -> np.ndarray:
+        """The coefficients that fit best beside each start's other values, as theta has them.
+
+        Those of the starts are 1.
+        """
         from scipy.optimize import nnls  # a third of importing this package, and only for fits
 
-        columns = problem.derivative(theta)[:, solved]
-        rest = problem.predict(theta[None])[0] - columns.sum(axis=1)
-        values, _ = nnls(columns / self.loss[:, None], np.maximum(1 - rest / self.loss, 0))
-        log = [self._own(self.names[column]) in self.logarithmic for column in solved]
-        least = np.exp(np.where(log, problem.lower[solved], 0.0))
-        return np.where(log, np.log(np.maximum(values, least)), values)
+        columns = np.zeros((len(starts), self.size, len(solved)))
+        rest = np.zeros((len(starts), self.size))
+        for term in problem.terms:
+            found = term.evaluate(starts)
+            rest += found.value
+            for place, column in enumerate(solved):
+                of_its_group = term.linear.features[:, term.linear.columns == column]
+                columns[:, :, place] += found.first[0] * of_its_group.sum(axis=1)
+        rest -= columns.sum(axis=2)
+        goals = np.maximum(1 - rest / self.loss, 0)
+        values = np.array(
+            [
+                nnls(row, goal)[0]
+                for row, goal in zip(columns / self.loss[:, None], goals, strict=True)
+            ]
+        )
+        for place, column in enumerate(solved):
+            if self._own(self.names[column]) in self.logarithmic:
+                values[:, place] = np.log(
+                    np.maximum(values[:, place], np.exp(problem.lower[column]))
+                )
+        return values
 
     def theta(self, parameters: Mapping[str, float | np.ndarray], rows: int) -> np.ndarray:
         """The inverse of `parameters`, (rows, parameters)."""

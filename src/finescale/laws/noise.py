@@ -1,33 +1,31 @@
 """What repeated seeds say about the noise of a measurement."""
 
 from collections.abc import Iterable, Sequence
+from itertools import compress
 
 import numpy as np
 
 from finescale.laws.points import Cell
 
-LEAST_FREEDOM = (
-    2  # degrees of freedom (three runs) from which a data size has a variance of its own
-)
+PRIOR_FREEDOM = 4  # of the variance over all cells, when it stands in for that of a data size
 
 
 def seed_weights(cells: Sequence[Cell], log: bool) -> np.ndarray:
     """Weights that say how well each mean is known, (n,), 1 on average.
 
-    The number of runs over the variance between seeds, of losses or of their logarithms. The
-    variance is pooled over all cells of the same finetuning data size, where these have three runs
-    more than cells, else over all cells; without repeated runs only the number of runs counts.
+    The number of runs over the variance between seeds, of losses or of their logarithms: that of
+    the cells of the same finetuning data size, drawn towards that of all cells, since few runs tell
+    little of a variance (a moderated variance, Smyth 2004). Without repeated runs only the number
+    of runs counts.
     """
-    everywhere, freedom = seed_variance(cells, log)
     weights = np.array([float(len(cell.losses)) for cell in cells])
+    everywhere, freedom = seed_variance(cells, log)
     if freedom and everywhere > 0:
         for examples in {cell.finetuning_examples for cell in cells}:
             here = np.array([cell.finetuning_examples == examples for cell in cells])
-            variance, freedom = seed_variance(
-                [cell for cell, at in zip(cells, here, strict=True) if at], log
-            )
-            enough = freedom >= LEAST_FREEDOM and variance > 0
-            weights[here] /= variance if enough else everywhere
+            own, freedom = seed_variance(compress(cells, here), log)
+            total = freedom * own + PRIOR_FREEDOM * everywhere
+            weights[here] *= (freedom + PRIOR_FREEDOM) / total
     return weights / weights.mean()
 
 

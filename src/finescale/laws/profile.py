@@ -25,13 +25,17 @@ class LevelProfile:
 
 
 def profile_level(
-    form: Form, groups: Mapping[str, Data], shared: Sequence[str] = ()
+    form: Form,
+    groups: Mapping[str, Data],
+    shared: Sequence[str] = (),
+    distinct: int | None = None,
 ) -> LevelProfile | None:
     """Refit all else at each value of E: those where least squares grows too little to refuse.
 
     Relative residuals and the F distribution, as for independent normal errors: where base models
-    have errors of their own, the truth is wider (resampling.py). None if the form has no E to fit
-    or the points cannot fix the law.
+    have errors of their own, the truth is wider (resampling.py). `distinct` is the number of points
+    where some stand in several groups, which together should weigh as one. None if the form has no
+    E to fit or the points cannot fix the law.
     """
     if "E" not in form.coefficients:
         return None
@@ -39,7 +43,7 @@ def profile_level(
         fit = fit_law(form, groups, objective=LOG_LEAST_SQUARES, shared=shared)
     except Unfittable:
         return None
-    freedom = fit.points - len(fit.parameters)
+    freedom = (distinct or fit.points) - len(fit.parameters)
     if not fit.ok or freedom < 1 or fit.objective is None:
         return None
     smallest = min(float(data.loss.min()) for data in groups.values())

@@ -4,7 +4,8 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import huber
 
-from finescale.laws.engine import Optima, Problem
+from finescale.laws.engine import Optima
+from finescale.laws.problem import Problem
 
 
 def objective(problem: Problem, theta: np.ndarray) -> float:

@@ -2,10 +2,15 @@
 
 Three schemes, each for one method's cells:
 
-- case: draw the cells anew, with replacement. Holds where the cells' errors are independent.
+- case: draw the cells anew, with replacement. It covers errors that are each cell's own, whatever
+  their distribution, a little less often than it says where cells are few. It does not cover what
+  is peculiar to a pretraining: that moves all points finetuned from it, repeated seeds do not show
+  it, and where it is as large as the cells' own errors, intervals of "95%" hold the truth in 60 to
+  75% of studies (benchmarks/coverage.py).
 - base model: the law plus two levels of error, one that all cells of a base model share, one of
-  each cell. Whatever is peculiar to a pretraining moves all points that were finetuned from it, and
-  repeated seeds do not show it; case resampling then gives intervals far too short.
+  each cell. It covers both, as far as base models err independently and normally; with an effect
+  that all of them share, or a law of the wrong form, nothing computed from the same points can
+  help. Where base models have no errors of their own its intervals are a little too wide.
 - cell: the law plus an error of each cell, for laws of a single base model.
 
 Errors are relative (of the logarithm of the loss). The variances of the last two are themselves

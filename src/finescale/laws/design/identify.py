@@ -93,7 +93,7 @@ def doubts(
         if here.cell > MISFIT * here.run:
             found.append(
                 f"{law.method}: cells lie {here.cell:.2%} off the law where seeds differ by"
-                f" {here.run:.2%}: another form may hold, and more seeds would not tell"
+                f" {here.run:.2%}: another form may hold, and more seeds would tell little"
             )
         if not here.base_model_known:
             found.append(

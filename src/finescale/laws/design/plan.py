@@ -1,29 +1,31 @@
 """Which further runs shrink an interval of interest most, for their compute.
 
 Widths are those that a run is expected to leave at the noise there is now; that more base models
-would also tell the noise better comes on top. Each interval is by the law itself: it does not know
-that another form might hold.
+would also tell the noise better comes on top. Intervals are those of generalised least squares,
+which weighs cells by how much their errors have in common; a plain fit's are somewhat wider. Each
+is by the law itself: it does not know that another form might hold.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy.special import stdtrit
 
 from finescale.errors import UserError, suggestion
-from finescale.laws.combined import CombinedLaw, fit_combined
+from finescale.laws.combined import CombinedLaw, fit_combined, most_common
 from finescale.laws.design.assemble import Rows, assemble
 from finescale.laws.design.identify import absent, doubts, shortages
-from finescale.laws.design.interests import Exponents, Interest, Question
+from finescale.laws.design.interests import Exponents, Interest, Loss, Question
+from finescale.laws.design.offers import Offers
 from finescale.laws.design.precision import Knowledge, error_model
 from finescale.laws.design.results import Candidate, Design, Estimate, Step
-from finescale.laws.design.runs import FLOPS, Kind, Run, run_of
+from finescale.laws.design.runs import Run, run_of
 from finescale.laws.ensemble import LEVEL
 from finescale.laws.fit import Objective
-from finescale.laws.forms import CANDIDATES, MULTIPLICATIVE, Form
-from finescale.laws.points import FACTORS, Point, cells, methods
+from finescale.laws.forms import CANDIDATES, FORMS, MULTIPLICATIVE
+from finescale.laws.points import FACTORS, Cell, Point, cells, methods
+from finescale.laws.selection import choose_law
 
 TOKENS_PER_EXAMPLE = 100.0  # a sentence or two and their translation
 LISTED = 20  # candidates of each ranking
@@ -40,32 +42,27 @@ def design(
     base_model_noise: float | None = None,
     tokens_per_example: float = TOKENS_PER_EXAMPLE,
     runs: int = 5,
-    form: str = MULTIPLICATIVE.name,
+    form: str | None = None,
 ) -> Design:
     """The runs that would shrink the interval of `interest`, from the points of one task.
 
     `noise` and `base_model_noise` are relative standard deviations, of runs that differ in the seed
     alone and of the effect of a base model; those not given are estimated. `runs` is the length of
-    the plans.
+    the plans. Without a `form`, each method has the one that its points prefer.
     """
-    shape = _form(form)
-    _refuse_nonsense(interest, runs, noise, base_model_noise, tokens_per_example)
+    _refuse_nonsense(interest, form, runs, noise, base_model_noise, tokens_per_example)
     points = list(points)
-    laws = _laws(points, interest, shape, model_size_as, objective)
-    place = _place(interest)
-    unknown = shortages(laws.values(), place, model_size_as)
+    laws = _laws(points, interest, form, model_size_as, objective)
+    interest = _like_with_like(interest, laws)
+    forms = {method: law.shape for method, law in laws.items()}
+    unknown = shortages(laws.values(), _place(interest), model_size_as)
     if unknown:
-        return Design(type(interest).__name__, warnings=tuple(unknown))
+        return Design(type(interest).__name__, forms, warnings=tuple(unknown))
     question = interest.ask(laws)
-    rows = {
-        method: Rows.of(
-            law,
-            error_model(law, noise, base_model_noise),
-            question.places[method],
-            model_size_as,
-        )
-        for method, law in laws.items()
-    }
+    rows = {}
+    for method, law in laws.items():
+        errors = error_model(law, noise, base_model_noise)
+        rows[method] = Rows.of(law, errors, question.places[method], model_size_as)
     now, freedom = assemble(rows, question)
     offers = Offers.of(
         [run for each in rows.values() for run in each.candidates],
@@ -77,6 +74,7 @@ def design(
     noises = {method: each.model.noise for method, each in rows.items()}
     return Design(
         interest=type(interest).__name__,
+        forms=forms,
         estimates=estimates,
         noise=noises,
         best_per_cost=_ranked([each for each in listed if _worth(each.width)], lambda c: -c.gain),
@@ -96,7 +94,7 @@ def design(
 def _laws(
     points: Sequence[Point],
     interest: Interest,
-    shape: Form,
+    form: str | None,
     model_size_as: str,
     objective: Objective,
 ) -> dict[str, CombinedLaw]:
@@ -107,32 +105,52 @@ def _laws(
         if method not in known:
             raise UserError(f"no ok runs of method {method!r}{suggestion(method, known)}")
     return {
-        method: fit_combined(
-            [cell for cell in measured if cell.method == method],
-            shape,
-            model_size_as=model_size_as,
-            objective=objective,
-            resamples=0,
+        method: _law(
+            [cell for cell in measured if cell.method == method], form, model_size_as, objective
         )
         for method in interest.methods
     }
 
 
-def _form(name: str) -> Form:
-    shapes = {shape.name: shape for shape in CANDIDATES}
-    if name not in shapes:
-        raise UserError(f"no law form {name!r}{suggestion(name, shapes)}")
-    return shapes[name]
+def _law(
+    own: Sequence[Cell], form: str | None, model_size_as: str, objective: Objective
+) -> CombinedLaw:
+    """Of the form of that name, or of the one that the cells prefer."""
+    if form is None:
+        choice = choose_law(own, model_size_as=model_size_as, objective=objective, resamples=0)
+        if choice.selection.preferred:
+            return choice.law
+    shape = FORMS[form or MULTIPLICATIVE.name]
+    return fit_combined(own, shape, model_size_as=model_size_as, objective=objective, resamples=0)
+
+
+def _like_with_like(interest: Interest, laws: Mapping[str, CombinedLaw]) -> Interest:
+    """A comparison with both methods at the same base model, the most common where none is given.
+
+    PET size means something else to each method: it stays each law's own.
+    """
+    if isinstance(interest, Loss | Exponents):
+        return interest
+    values = {
+        factor: [x for law in laws.values() for x in law.data.variables.get(factor, ())]
+        for factor in FACTORS[:2]
+    }
+    base = {factor: most_common(found) for factor, found in values.items() if found}
+    return replace(interest, at={**base, **interest.at})
 
 
 def _refuse_nonsense(
     interest: Interest,
+    form: str | None,
     runs: int,
     noise: float | None,
     base_model_noise: float | None,
     tokens_per_example: float,
 ) -> None:
     """UserError for arguments that mean nothing."""
+    names = [shape.name for shape in CANDIDATES]
+    if form is not None and form not in names:
+        raise UserError(f"no law form {form!r}{suggestion(form, names)}")
     if runs < 1:
         raise UserError(f"a plan has at least one run, not {runs}")
     if len(set(interest.methods)) < len(interest.methods):
@@ -160,77 +178,6 @@ def _place(interest: Interest) -> dict[str, float]:
     return {} if isinstance(interest, Exponents) else dict(interest.at)
 
 
-@dataclass(frozen=True)
-class Offers:
-    """The candidate runs, their costs, and which cells and base models there are by now."""
-
-    runs: Sequence[Run]
-    cells: frozenset[Run]
-    base_models: frozenset[tuple[float | None, float | None]]
-    tokens_per_example: float
-    cheapest: float
-
-    @classmethod
-    def of(cls, runs: Sequence[Run], cells: Iterable[Run], tokens_per_example: float) -> "Offers":
-        """The candidates beside the measured cells of all methods."""
-        cells = frozenset(cells)
-        base_models = frozenset(run.base_model for run in cells)
-        offers = cls(runs, cells, base_models, tokens_per_example, 1.0)
-        return replace(offers, cheapest=float(offers.costs.min()))
-
-    @cached_property
-    def costs(self) -> np.ndarray:
-        """Of each candidate, (K,): its finetuning, and the pretraining that has yet to be done."""
-        return np.array(
-            [
-                run.finetuning_cost(self.tokens_per_example)
-                + (0.0 if run.base_model in self.base_models else run.pretraining_cost())
-                for run in self.runs
-            ]
-        )
-
-    @property
-    def unit(self) -> str:
-        """Of the costs."""
-        return "FLOPs" if all(run.llm_model_size for run in self.runs) else "examples"
-
-    @property
-    def assumptions(self) -> tuple[str, ...]:
-        """How costs are counted, in words."""
-        if self.unit == "examples":
-            return ("no model sizes: a run costs its finetuning examples, pretraining nothing",)
-        finetuning = (
-            f"finetuning: {FLOPS} FLOPs per parameter and token, {self.tokens_per_example:g} tokens"
-            " per example, one epoch (the points do not say how many)"
-        )
-        if any(run.pretraining_tokens is None for run in self.runs):
-            return finetuning, "no pretraining sizes: pretraining costs nothing"
-        return finetuning, (
-            f"a new base model: its whole pretraining, {FLOPS} FLOPs per parameter and token, once"
-            " (a checkpoint of one that there is would be free)"
-        )
-
-    def candidate(self, index: int, width: float) -> Candidate:
-        """The candidate of that number, which leaves that width."""
-        run, cost = self.runs[index], float(self.costs[index])
-        kind = (
-            Kind.SEED
-            if run in self.cells
-            else Kind.CELL
-            if run.base_model in self.base_models
-            else Kind.BASE_MODEL
-        )
-        relative = cost / self.cheapest
-        return Candidate(run, kind, float(width), cost, relative, -float(np.log(width)) / relative)
-
-    def after(self, index: int) -> "Offers":
-        """The offers once that run is made."""
-        run = self.runs[index]
-        return replace(
-            self, cells=self.cells | {run}, base_models=self.base_models | {run.base_model}
-        )
-
-
 def _worth(width: np.ndarray | float) -> np.ndarray | bool:
     """Whether a run that leaves this width is worth setting up, whatever it costs."""
     return width <= 1 - LEAST
@@ -247,14 +194,16 @@ def _ranked(
 
 
 def _plan(now: Knowledge, offers: Offers, runs: int, *, per_cost: bool) -> tuple[Step, ...]:
-    """Greedily one run after the other, by gain or by width."""
+    """Greedily one run after the other, by gain or by width, as long as there are some."""
     steps: list[Step] = []
     width, cost = 1.0, 0.0
     for _ in range(runs):
         widths = now.widths()
         gains = -np.log(widths)
-        if per_cost and np.any(_worth(widths)):
+        if per_cost:
             gains = np.where(_worth(widths), gains / offers.costs, 0.0)
+        if not np.any(gains):
+            break
         index = int(np.argmax(gains))
         chosen = offers.candidate(index, widths[index])
         width, cost = width * chosen.width, cost + chosen.cost

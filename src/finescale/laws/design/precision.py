@@ -17,11 +17,12 @@ from scipy.linalg import solve_triangular
 from finescale.errors import UserError
 from finescale.laws.combined import CombinedLaw, base_model, freedom_spent
 from finescale.laws.layout import Data, Layout
-from finescale.laws.noise import LEAST_FREEDOM, seed_variance
+from finescale.laws.noise import seed_variance
 from finescale.laws.resampling import MeanSquares, mean_squares
 
 NEGLIGIBLE = 1e-9  # relative error of a loss below which there is none to plan with
 GIVEN, RESIDUALS = "given", "residuals"
+LEAST_FREEDOM = 2  # of the variance between seeds, from which it is taken for the noise of a run
 UNKNOWN = "taken as none: too few base models to tell"
 
 

@@ -47,12 +47,14 @@ class Step:
 class Design:
     """What is known of the interest, and which runs would tell more.
 
-    `best_per_cost` and `best` are single runs, ranked by gain and by width; `plan_per_cost` and
-    `plan` choose one run after the other, by the same two measures. All are empty, and `warnings`
-    says what to run first, where the points do not identify the laws.
+    `best_per_cost` and `best` are single runs, ranked by gain and by width, one for each method,
+    base model and PET size; `plan_per_cost` and `plan` choose one run after the other, by the same
+    two measures. Per cost, only runs count that take at least 1% off the width. All are empty, and
+    `warnings` says what to run first, where the points do not identify the laws.
     """
 
     interest: str
+    forms: Mapping[str, str]  # the law of each method
     estimates: tuple[Estimate, ...] = ()
     noise: Mapping[str, Noise] = field(default_factory=dict)  # by method
     best_per_cost: tuple[Candidate, ...] = ()
