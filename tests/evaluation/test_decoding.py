@@ -92,11 +92,11 @@ def test_ties_are_decided_by_the_row_alone(one_by_one):
 
 def test_batches_are_bounded_and_hold_every_prompt_once():
     prompts = [[2] * length for length in (5, 1, 9, 3, 40, 3)]
-    batches = list(decoding._batches(prompts, 10, 45))
-    assert sorted(i for batch in batches for i in batch) == list(range(6))
-    sizes = [len(batch) * max(len(prompts[i]) + 10 for i in batch) for batch in batches]
-    assert all(size <= 45 or len(batch) == 1 for size, batch in zip(sizes, batches, strict=True))
-    assert max(map(len, batches)) > 1
+    made = list(decoding.batches(prompts, 10, 45))
+    assert sorted(i for batch in made for i in batch) == list(range(6))
+    sizes = [len(batch) * max(len(prompts[i]) + 10 for i in batch) for batch in made]
+    assert all(size <= 45 or len(batch) == 1 for size, batch in zip(sizes, made, strict=True))
+    assert max(map(len, made)) > 1
 
 
 def test_generation_needs_no_lightning_and_prompts_no_torch():

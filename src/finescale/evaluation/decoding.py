@@ -46,7 +46,7 @@ def greedy(
     if not all(map(len, prompts)):
         raise ValueError("a prompt without ids has no next id; begin it with bos")
     outputs = [Output([], ended=False) for _ in prompts]
-    for indices in _batches(prompts, max_new_tokens, batch_ids) if max_new_tokens else ():
+    for indices in batches(prompts, max_new_tokens, batch_ids) if max_new_tokens else ():
         rows = [Row(list(map(int, prompts[i]))) for i in indices]
         _continue(model, rows, max_new_tokens, stop)
         for i, row in zip(indices, rows, strict=True):
@@ -64,7 +64,7 @@ class Row:
         return Output(self.ids[self.start : len(self.ids) - self.ended], self.ended)
 
 
-def _batches(
+def batches(
     prompts: Sequence[Sequence[int]], max_new_tokens: int, batch_ids: int
 ) -> Iterator[list[int]]:
     """Indices of prompts of like length, in batches of a bounded number of ids."""
