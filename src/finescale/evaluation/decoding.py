@@ -46,7 +46,9 @@ def greedy(
     if not all(map(len, prompts)):
         raise ValueError("a prompt without ids has no next id; begin it with bos")
     outputs = [Output([], ended=False) for _ in prompts]
-    for indices in batches(prompts, max_new_tokens, batch_ids) if max_new_tokens else ():
+    if not max_new_tokens:
+        return outputs
+    for indices in batches(prompts, max_new_tokens, batch_ids):
         rows = [Row(list(map(int, prompts[i]))) for i in indices]
         _continue(model, rows, max_new_tokens, stop)
         for i, row in zip(indices, rows, strict=True):

@@ -180,7 +180,7 @@ def _lengths(
         raise UserError(
             f"a context of {form.context} tokens has no room for {form.shots} demonstrations: the "
             f"words of shot_template take {structure}, the output may take {form.max_new_tokens}. "
-            "Shorten the template, lower max_new_tokens, or leave the suite out"
+            "Raise `generation.context`, shorten the template, or leave the suite out"
         )
     return fit(lengths, room)
 
