@@ -12,6 +12,7 @@ include: "workflow/rules/training.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/laws.smk"
 include: "workflow/rules/views.smk"
+include: "workflow/rules/report.smk"
 
 
 rule all:

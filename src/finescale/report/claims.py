@@ -79,8 +79,8 @@ def _deviations(law: Law, held_out: Sequence[Cell], fit: TaskFit) -> tuple[float
     """Mean absolute deviation of the law and of each of its resamples, nats per token."""
     loss = np.array([cell.loss for cell in held_out])
     variables = {
-        "X": [cell.x(law.factor, fit.settings.model_size_as) for cell in held_out],
-        "D": [cell.finetuning_examples for cell in held_out],
+        "X": np.array([cell.x(law.factor, fit.settings.model_size_as) for cell in held_out]),
+        "D": np.array([float(cell.finetuning_examples) for cell in held_out]),
     }
     ensemble = law.ensemble
     own = float(np.mean(np.abs(ensemble.predict(**variables) - loss)))

@@ -137,10 +137,10 @@ def compare_sizes(subject: str, sizes: Sequence[Size | None]) -> Finding:
     known = [size for size in sizes if size]
     if len(known) < 2:
         return missing("all tasks", subject, "fewer than two tasks have a critical size")
-    where = "; ".join(f"{size.task} {_words(size)}" for size in known)
+    where = "\n".join(f"{size.task} {_words(size)}" for size in known)
     if len({size.above for size in known}) > 1:
         opposite = len({size.above for size in known if size.sure}) > 1
-        reason = f"in some tasks one method is better above, in others the other: {where}"
+        reason = f"in some tasks one method is better above, in others the other:\n{where}"
         return Finding("all tasks", subject, SUPPORTED if opposite else NOT_DECIDED, reason=reason)
     lows, highs = zip(*(size.interval for size in known), strict=True)
     values = [max(size.size, SEARCHED[0]) for size in known]

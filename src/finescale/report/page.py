@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from statistics import median
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from finescale.laws import Point, TaskFit
 from finescale.report.captions import Caption, caption
@@ -32,9 +31,8 @@ class Drawing:
 
     @property
     def number(self) -> str:
-        """`Figure 2`."""
-        named = re.fullmatch(r"([a-z]+)(\d+)", self.name)
-        return f"{named[1].title()} {named[2]}" if named else self.name.title()
+        """What it is called."""
+        return numbered(self.name)
 
     @property
     def caption(self) -> Caption:
@@ -42,16 +40,21 @@ class Drawing:
         return caption(self.name)
 
     @property
-    def picture(self) -> Markup:
+    def picture(self) -> str:
         """The drawing as a part of the page."""
         assert self.svg is not None
-        # the file is the study's own
-        return Markup(inline(self.svg, self.name, f"{self.number}: {self.caption.shows}"))
+        return inline(self.svg, self.name, f"{self.number}: {self.caption.shows}")
 
     @property
     def tables(self) -> list[Table]:
         """Its rows."""
         return tables_of(self.csv)
+
+
+def numbered(name: str) -> str:
+    """`Figure 2` of `figure2`."""
+    parts = re.fullmatch(r"([a-z]+)(\d+)", name)
+    return f"{parts[1].title()} {parts[2]}" if parts else name.title()
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,12 @@ def render(study: Study) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"interval": interval_words, "number": estimate_words, "share": share}
+    environment.filters |= {
+        "interval": interval_words,
+        "number": estimate_words,
+        "share": share,
+        "numbered": numbered,
+    }
     titles = {fit.settings.task: fit.settings.title for fit in study.fits}
     return environment.get_template("page.html").render(
         study=study,

@@ -11,6 +11,7 @@ from finescale.study.config import complete_config
 from finescale.study.data import DataPlanner
 from finescale.study.drawings import draw_laws, draw_scores
 from finescale.study.plan import Plan, View
+from finescale.study.report import plan_report
 from finescale.study.results import ResultPlanner
 from finescale.study.runs import RunPlanner
 from finescale.study.sources import Pin, pin_of, read_sources
@@ -53,6 +54,7 @@ def plan_study(raw_config: Any, schema: Path, sources_file: Path, name: str) -> 
     results.drawing("table", "table1", {}, tasks=results.task_rows(pins))
     joined = results.joined_points(list(points.values()))
     plan.views.append(View(f"results/{plan.study}/points.csv", joined, "points.csv"))
+    plan_report(plan, config, joined)
     return plan
 
 

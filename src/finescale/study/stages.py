@@ -21,4 +21,5 @@ STAGES = {
     "pretraining_law": 1,
     "figure": 1,
     "table": 1,
+    "report": 1,
 }
