@@ -128,9 +128,9 @@ def test_nothing_else_depends_on_what_is_generated(plan, smoke):
             task.pop("generation")
 
     added, gone = added_and_gone(plan, smoke, generate_nothing)
-    assert not added
+    assert added == {"report": 1}
     # the corpora of zero-shot examples and their raw files among them
-    drawn = {"figure": 6, "table": 1}
+    drawn = {"figure": 6, "table": 1, "report": 1}
     assert gone == {"generate": 49, "score": 4, "corpus": 2, "source": 2, **drawn}
 
 
@@ -139,8 +139,8 @@ def test_a_new_suite_trains_nothing_and_generates_its_own_outputs_alone(plan, sm
         plan, smoke, lambda config: generation(config)["suites"].append("one-shot")
     )
     # 6 cells a method (two sizes, one more pretraining size) and their 3 base models
-    assert added == {"generate": 3 * 6 + 3, "score": 1, "figure": 2}
-    assert gone == {"figure": 1}  # Figure 11 was of another task alone, Figure 13 is new
+    assert added == {"generate": 3 * 6 + 3, "score": 1, "figure": 2, "report": 1}
+    assert gone == {"figure": 1, "report": 1}  # Figure 11 was of another task alone, Figure 13 is new
 
 
 def test_a_new_metric_generates_nothing(plan, smoke):
@@ -148,24 +148,24 @@ def test_a_new_metric_generates_nothing(plan, smoke):
         plan, smoke, lambda config: generation(config)["metrics"].append("rougeL_unicode")
     )
     # test scores are in Figures 7 to 9 and Table 7, zero-shot in Figure 6
-    assert added == gone == {"score": 2, "figure": 4, "table": 1}
+    assert added == gone == {"score": 2, "figure": 4, "table": 1, "report": 1}
 
 
 def test_the_metric_that_is_shown_only_draws(plan, smoke):
     added, gone = added_and_gone(plan, smoke, lambda c: generation(c).update(score="bleu"))
-    assert added == gone == {"figure": 4, "table": 1}
+    assert added == gone == {"figure": 4, "table": 1, "report": 1}
 
 
 def test_how_demonstrations_are_put_touches_few_shot_suites_alone(plan, smoke):
     change = {"shot_template": "{source} = "}
     added, gone = added_and_gone(plan, smoke, lambda c: generation(c, "help-en-zh").update(change))
-    assert added == gone == {"generate": 10, "score": 1, "figure": 1}
+    assert added == gone == {"generate": 10, "score": 1, "figure": 1, "report": 1}
 
 
 def test_seed_and_context_are_of_demonstrations(plan, smoke):
     for change in ({"seed": 5}, {"context": 512}):
         added, gone = added_and_gone(plan, smoke, lambda c, new=change: c["generation"].update(new))
-        assert added == gone == {"generate": 10 + 5, "score": 2, "figure": 2}
+        assert added == gone == {"generate": 10 + 5, "score": 2, "figure": 2, "report": 1}
 
 
 def test_a_new_zero_shot_set_makes_that_suite_anew(plan, smoke):
@@ -173,7 +173,8 @@ def test_a_new_zero_shot_set_makes_that_suite_anew(plan, smoke):
     added, gone = added_and_gone(
         plan, smoke, lambda c: c["tasks"]["help-en-de"]["zero_shot"].update({"pl-de": more})
     )
-    changed = {"generate": 12, "score": 1, "figure": 1, "table": 1}  # Figure 6 and Table 1
+    # Figure 6 and Table 1
+    changed = {"generate": 12, "score": 1, "figure": 1, "table": 1, "report": 1}
     assert (added, gone) == (changed | {"corpus": 1, "source": 1}, changed)
 
 
@@ -185,7 +186,7 @@ def test_drawings_of_scores_get_the_tasks_that_have_them(plan, smoke):
     drawn = {
         planned.labels[reference]: recipe
         for reference, recipe in planned.recipes.items()
-        if "scores" in recipe.inputs
+        if "scores" in recipe.inputs and recipe.stage != "report"
     }
     shown = {name: [t["task"] for t in r.parameters["tasks"]] for name, r in drawn.items()}
     assert shown == {

@@ -83,8 +83,7 @@ def _panel(axes: Axes, method: str, rows: Sequence[Mapping[str, Any]]) -> None:
     for mark, name, size in (("*", "best", 9), ("s", "used", 8)):
         points = [_place(row) for row in finished if row[name]]
         if points:
-            look = {"color": "none", "markeredgecolor": "black", "markeredgewidth": 0.7}
-            axes.plot(*zip(*points, strict=True), mark, ms=size, label=name, **look)
+            axes.plot(*zip(*points, strict=True), mark, ms=size, mfc="none", mec="black", label=name)
     axes.set_xscale("log")
     axes.set_xlabel("learning rate")
     axes.set_title("\n".join([method_title(method), _words(rows)]))
