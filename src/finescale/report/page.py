@@ -164,9 +164,9 @@ def bars(part: Part) -> list[Bar | None]:
 
 
 def _axis(intervals: Sequence[Sequence[float]], border: float) -> tuple[float, float]:
-    finite = [high - low for _, low, high in intervals if math.isfinite(high - low)]
-    room = median(finite) if finite else 1.0
+    widths = [high - low for _, low, high in intervals if math.isfinite(high - low)]
     middle = [border, *(estimate for estimate, *_ in intervals)]
+    room = max(median(widths) if widths else 0.0, (max(middle) - min(middle)) / 10) or 1.0
     return min(middle) - room, max(middle) + room
 
 
