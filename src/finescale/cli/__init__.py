@@ -6,12 +6,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from finescale.cli import laws, store
+from finescale.cli import laws, show, store
 from finescale.errors import UserError
 
 GROUPS = {
     "scaling laws from a table of finetuning runs": laws.add_commands,
     "questions about a store of results": store.add_commands,
+    "what models wrote": show.add_commands,
 }
 
 
