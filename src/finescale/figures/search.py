@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 from finescale.figures.style import (
     PAGE_WIDTH,
-    format_number,
     method_title,
     save,
     sequential,
@@ -83,7 +82,9 @@ def _panel(axes: Axes, method: str, rows: Sequence[Mapping[str, Any]]) -> None:
     for mark, name, size in (("*", "best", 9), ("s", "used", 8)):
         points = [_place(row) for row in finished if row[name]]
         if points:
-            axes.plot(*zip(*points, strict=True), mark, ms=size, mfc="none", mec="black", label=name)
+            axes.plot(
+                *zip(*points, strict=True), mark, ms=size, mfc="none", mec="black", label=name
+            )
     axes.set_xscale("log")
     axes.set_xlabel("learning rate")
     axes.set_title("\n".join([method_title(method), _words(rows)]))
@@ -96,7 +97,7 @@ def _place(row: Mapping[str, Any]) -> tuple[float, float]:
 def _words(rows: Sequence[Mapping[str, Any]]) -> str:
     """The best choice, and how many runs diverged."""
     words = [
-        f"best: {format_number(row['learning_rate'])}, batch {row['batch_examples']}"
+        f"best: {row['learning_rate']:g}, batch {row['batch_examples']}"
         for row in rows
         if row["best"]
     ]
