@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import yaml
 
-from finescale.report import Drawing, ScoreTable, Study, eight_claims, render
+from finescale.figures import TaskScores
+from finescale.report import Drawing, Study, SuiteScores, eight_claims, render
 from finescale.report.captions import CAPTIONS
 from finescale.report.page import bars, numbered
 from finescale.report.verdicts import NOT_DECIDED, Finding, Part, measured, missing
@@ -241,7 +242,9 @@ def test_the_plan_hands_over_everything():
 
 
 def test_the_page_has_scores_where_a_study_has(made_up):
-    scores = [ScoreTable("help", "Help", "one-shot", [])]
+    about = {"task": "help", "title": "Help", "metric": "chrf", "model_size_as": "nominal"}
+    task = TaskScores(**about, base=made_up.BASE, runs=(), baselines={})
+    scores = [SuiteScores("one-shot", task)]
     claims = eight_claims([], [made_up.point()], scores)
     said = Page(render(study(made_up, claims=claims))).said
     assert "2 could not be made." in said

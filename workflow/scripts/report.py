@@ -1,7 +1,8 @@
 """Write the page that shows a whole study."""
 
+from finescale.figures import TaskScores
 from finescale.laws import TaskFit, read_points
-from finescale.report import Drawing, ScoreTable, Study, eight_claims, render
+from finescale.report import Drawing, Study, SuiteScores, eight_claims, render
 from finescale.store import Artifact, Job, run_job
 
 
@@ -14,8 +15,8 @@ def make(job: Job) -> None:
     ]
     points = read_points(job.input("points").file("points.csv"))
     scores = [
-        ScoreTable.read(artifact.file("scores.csv"), shown)
-        for artifact, shown in zip(job.inputs("scores"), parameters["scores"], strict=True)
+        SuiteScores(about["suite"], TaskScores.read(artifact.file("scores.csv"), about, points))
+        for artifact, about in zip(job.inputs("scores"), parameters["scores"], strict=True)
     ]
     study = Study(
         name=parameters["study"],

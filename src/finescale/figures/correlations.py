@@ -42,7 +42,7 @@ class Row:
         if self.found:
             return ""
         few = self.cells < FEWEST
-        return f"{FEWEST} are needed" if few else "all have the same score or log-perplexity"
+        return f"fewer than {FEWEST} cells" if few else "all alike"
 
     @property
     def significant(self) -> bool:
@@ -51,13 +51,8 @@ class Row:
 
 
 def correlation_table(scores: Sequence[TaskScores], folder: Path) -> None:
-    """Table 7: by task, factor and method, over all cells of the factor, held out or not."""
-    rows = [
-        _row(task, factor, method)
-        for task in scores
-        for factor in FACTORS
-        for method in methods_of([task], factor)
-    ]
+    """Table 7: by task, factor and method."""
+    rows = correlations(scores)
     ends = tuple(
         place
         for place, (one, other) in enumerate(pairwise(rows))
@@ -65,6 +60,16 @@ def correlation_table(scores: Sequence[TaskScores], folder: Path) -> None:
     )
     save(typeset([Block(CAPTION, HEADER, tuple(map(_words, rows)), ends)]), folder, "table")
     write_csv(Path(folder) / "table.csv", COLUMNS, map(_record, rows))
+
+
+def correlations(scores: Sequence[TaskScores]) -> list[Row]:
+    """Every task, factor and method, over all cells of the factor, held out or not."""
+    return [
+        _row(task, factor, method)
+        for task in scores
+        for factor in FACTORS
+        for method in methods_of([task], factor)
+    ]
 
 
 def _row(task: TaskScores, factor: str, method: str) -> Row:

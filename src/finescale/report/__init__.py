@@ -2,6 +2,6 @@
 
 from finescale.report.claims import eight_claims
 from finescale.report.page import Drawing, Study, render
-from finescale.report.scores import ScoreTable
+from finescale.report.scores import SuiteScores
 
-__all__ = ["Drawing", "ScoreTable", "Study", "eight_claims", "render"]
+__all__ = ["Drawing", "Study", "SuiteScores", "eight_claims", "render"]

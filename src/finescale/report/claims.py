@@ -11,7 +11,7 @@ from finescale.laws import ADDITIVE, MULTIPLICATIVE, Law, Point, TaskFit
 from finescale.laws.forms import JOINT_FORMS
 from finescale.laws.points import FACTORS, Cell, cells, on_factor
 from finescale.report.critical import critical_size_depends_on_task, lora_against_prompt
-from finescale.report.scores import ScoreTable, ability_is_kept, perplexity_follows_score
+from finescale.report.scores import SuiteScores, ability_is_kept, perplexity_follows_score
 from finescale.report.verdicts import Claim, Finding, Part, measured, missing
 
 MODEL_SIZE, PRETRAINING, PET_SIZE = FACTORS
@@ -21,7 +21,7 @@ NO_LAWS = "the study has no laws to compare"
 
 
 def eight_claims(
-    fits: Sequence[TaskFit], points: Sequence[Point], scores: Sequence[ScoreTable]
+    fits: Sequence[TaskFit], points: Sequence[Point], scores: Sequence[SuiteScores]
 ) -> list[Claim]:
     """Every claim with this study's comparisons. `points` are those of all tasks."""
     pairs = critical_pairs(fits, points)
@@ -33,7 +33,7 @@ def eight_claims(
         lora_against_prompt(pairs),
         critical_size_depends_on_task(pairs),
         ability_is_kept(scores),
-        perplexity_follows_score(scores, points),
+        perplexity_follows_score(scores),
     ]
 
 

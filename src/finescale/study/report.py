@@ -43,10 +43,10 @@ def _drawn(plan: Plan, kind: str) -> dict[str, str]:
     }
 
 
-def _scores(plan: Plan) -> dict[str, dict[str, str]]:
-    """The scores that a figure or table shows, with their task, its title, suite and metric."""
+def _scores(plan: Plan) -> dict[str, Mapping[str, Any]]:
+    """The scores that a figure or table shows, and what it knows about them."""
     return {
-        reference: {name: task[name] for name in ("task", "title", "suite", "score")}
+        reference: task
         for recipe in plan.recipes.values()
         if recipe.stage in KINDS and "scores" in recipe.inputs
         for task, reference in zip(recipe.parameters["tasks"], recipe.inputs["scores"], strict=True)
