@@ -140,7 +140,8 @@ def test_a_new_suite_trains_nothing_and_generates_its_own_outputs_alone(plan, sm
     )
     # 6 cells a method (two sizes, one more pretraining size) and their 3 base models
     assert added == {"generate": 3 * 6 + 3, "score": 1, "figure": 2, "report": 1}
-    assert gone == {"figure": 1, "report": 1}  # Figure 11 was of another task alone, Figure 13 is new
+    # Figure 11 was of another task alone, Figure 13 is new
+    assert gone == {"figure": 1, "report": 1}
 
 
 def test_a_new_metric_generates_nothing(plan, smoke):
