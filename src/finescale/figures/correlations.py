@@ -56,19 +56,23 @@ def correlation_table(scores: Sequence[TaskScores], folder: Path) -> None:
     ends = tuple(
         place
         for place, (one, other) in enumerate(pairwise(rows))
-        if (one.task, one.factor) != (other.task, other.factor)
+        if (one.task.task, one.factor) != (other.task.task, other.factor)
     )
     save(typeset([Block(CAPTION, HEADER, tuple(map(_words, rows)), ends)]), folder, "table")
     write_csv(Path(folder) / "table.csv", COLUMNS, map(_record, rows))
 
 
 def correlations(scores: Sequence[TaskScores]) -> list[Row]:
-    """Every task, factor and method, over all cells of the factor, held out or not."""
+    """Every task, factor and method, over all cells of the factor, held out or not.
+
+    Model size is always there, the other factors where they vary.
+    """
     return [
         _row(task, factor, method)
         for task in scores
         for factor in FACTORS
         for method in methods_of([task], factor)
+        if factor == FACTORS[0] or task.varies(method, factor)
     ]
 
 

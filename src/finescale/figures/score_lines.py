@@ -1,6 +1,6 @@
 """What a figure of scores draws, panel by panel, and the CSV that says the same in numbers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from finescale.figures.laws import PET_UNITS
 from finescale.figures.panels import Dot, Panel, Series
@@ -22,6 +22,12 @@ class Line:
     failed: tuple[ScoredRun, ...]  # those without outputs
     baseline: ScoredRun | None
 
+    @property
+    def heights(self) -> tuple[float, ...]:
+        """Means over seeds by examples; where there are none, the score before finetuning."""
+        before = self.baseline.score if self.baseline else None
+        return tuple(cell.score for cell in self.cells) or ((before,) if before is not None else ())
+
 
 @dataclass(frozen=True)
 class Content:
@@ -38,6 +44,18 @@ class Content:
         return Panel(
             (f"{self.task.title}, {method_title(self.method)}",),
             tuple(map(self._series, self.lines)),
+        )
+
+    @property
+    def named(self) -> Panel:
+        """Each line that has a height at all, which is where its name stands."""
+        series = zip(self.lines, self.panel.series, strict=True)
+        return Panel(
+            (),
+            tuple(
+                replace(one, dots=tuple(Dot(1.0, (height,), False) for height in line.heights[-1:]))
+                for line, one in series
+            ),
         )
 
     def _series(self, line: Line) -> Series:

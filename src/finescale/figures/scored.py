@@ -113,6 +113,10 @@ class TaskScores:
         mine = (run for run in self.runs if run.point.method == method)
         return [run for run in mine if on_factor([run.point], factor, self.base)]
 
+    def varies(self, method: str, factor: str) -> bool:
+        """Whether a method's runs have two or more values of a factor."""
+        return len({self.x(run, factor) for run in self.on(method, factor)}) > 1
+
     def x(self, run: ScoredRun, factor: str) -> float:
         """The factor's raw value, the nominal size where the true one is not known."""
         column = MODEL_SIZE_COLUMNS[self.model_size_as] if factor == "llm_model_size" else factor

@@ -54,7 +54,7 @@ def score_figure(scores: Sequence[TaskScores], folder: Path, *, factor: str, sui
     figure.draw_without_rendering()
     panels = (axes for row in grid for axes in row[0])
     for axes, content in zip(panels, flat, strict=True):
-        label_series(figure, axes, content.panel)
+        label_series(figure, axes, content.named)
     save(figure, folder, "figure")
     drawn = (row for content in flat for row in csv_rows(content, suite))
     write_csv(Path(folder) / "figure.csv", COLUMNS, drawn)
@@ -88,7 +88,7 @@ def _draw_row(rows: Sequence[Sequence[Axes]], contents: Sequence[Content], suite
     for axes, content in zip(panels, contents, strict=True):
         _draw_scores(axes, content)
     panels[0].set_ylabel(f"{contents[0].task.metric_title},\n{suite}")
-    if not any(line.cells for content in contents for line in content.lines):
+    if not any(line.heights for content in contents for line in content.lines):
         panels[0].yaxis.set_major_locator(NullLocator())
     for strips in rows[1:]:
         for strip, axes, content in zip(strips, panels, contents, strict=True):
