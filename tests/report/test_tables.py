@@ -25,6 +25,13 @@ def test_bounds_without_a_name_belong_to_the_column_before_them():
     assert [cell.text for cell in table.rows[0]] == ["254K", "31 [1.3, ∞]", "0.97"]
 
 
+def test_bounds_without_a_value_are_a_column():
+    (table,) = tables_of("r,fisher_low,fisher_high\n0.5,0.25,0.75\n,,\n")
+    assert table.headings == ("R", "Fisher")
+    assert table.rows[0][1] == Shown("[0.25, 0.75]", 0.25)
+    assert table.rows[1][1] == Shown("")
+
+
 def test_empty_columns_are_left_out_and_empty_cells_stay():
     (table,) = tables_of("a,b,c\n1,,\n,,x\n")
     assert table.headings == ("A", "C")

@@ -47,6 +47,10 @@ def test_a_measured_finding_has_the_share_above_zero_and_the_central_interval():
     assert found.interval == pytest.approx(tuple(np.percentile(resamples, [2.5, 97.5])))
 
 
+def test_no_difference_at_all_is_no_contradiction():
+    assert measured("t", "s", 0.0, np.zeros(40)).verdict == NOT_DECIDED
+
+
 def test_what_holds_may_be_something_else_than_a_sign():
     found = measured("t", "s", 0.0, np.zeros(40), np.ones(40, bool))
     assert (found.share, found.verdict) == (1.0, SUPPORTED)

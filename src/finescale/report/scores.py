@@ -26,7 +26,7 @@ PET_METHODS = ("prompt", "lora")
 ABILITIES = ("zero-shot", "one-shot", "five-shot")
 KEPT = 0.9  # of the score before finetuning: what counts as kept
 RESAMPLES = 1000
-FEWEST = 3  # models, without which nothing is resampled
+FEWEST = 6  # models: of fewer, even if all agree, the chance is 1 / 2^5 > 2.5% that they do so
 NO_SCORES = "this study has no scores of such suites"
 
 
@@ -147,6 +147,8 @@ def _correlation(row: Row) -> Finding:
     names = row.task.title, f"{FACTOR_TITLES[row.factor]}, {method_title(row.method)}"
     if row.found is None:
         return missing(*names, row.reason)
-    low, high = row.found.bootstrap
+    # the wider of two intervals, since the bootstrap of few pairs is too narrow
+    low = min(row.found.fisher[0], row.found.bootstrap[0])
+    high = max(row.found.fisher[1], row.found.bootstrap[1])
     verdict = SUPPORTED if high < 0 else CONTRADICTED if low > 0 else NOT_DECIDED
     return Finding(*names, verdict, row.found.r, (low, high))

@@ -16,6 +16,7 @@ from finescale.figures.style import (
 
 SIGNIFICANT = 4  # digits of a number that has no interval
 MINUS = "−"
+BOUNDS = ("low", "high")
 WORDS = {**METHOD_TITLES, **FACTOR_TITLES, "True": "yes", "False": "no"}
 HEADINGS = {
     **FACTOR_TITLES,
@@ -86,42 +87,56 @@ def _filled(rows: Iterable[Row]) -> list[str]:
 
 
 def _table(rows: Sequence[Row]) -> Table:
-    columns = _filled(rows)
-    bounds = {name: _bounds(name, columns) for name in columns}
-    hidden = {bound for pair in bounds.values() if pair for bound in pair}
-    shown = [name for name in columns if name not in hidden]
+    columns = _columns(_filled(rows))
     return Table(
-        tuple(_heading(name) for name in shown),
-        tuple(tuple(_cell(row, name, bounds[name]) for name in shown) for row in rows),
+        tuple(_heading(name) for name in columns),
+        tuple(tuple(_cell(row, name, columns[name]) for name in columns) for row in rows),
     )
 
 
+def _columns(names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Where each column to show has its `value` and its bounds, `low` and `high`.
+
+    Bounds without a name of their own belong to the column before them.
+    """
+    columns: dict[str, dict[str, str]] = {}
+    last = ""
+    for name in names:
+        stem, _, end = name.rpartition("_")
+        if end in BOUNDS:
+            columns.setdefault(stem or last, {})[end] = name
+        else:
+            columns.setdefault(name, {})["value"] = last = name
+    return columns
+
+
 def _heading(name: str) -> str:
-    words = HEADINGS.get(name, name.replace("_", " "))
-    return words[0].upper() + words[1:] if words.isascii() else words
+    words = name.replace("_", " ")
+    return HEADINGS.get(name, words[0].upper() + words[1:])
 
 
-def _bounds(name: str, columns: Sequence[str]) -> tuple[str, str] | None:
-    """The columns of a value's bounds: `E_low` and `E_high`, or `low` and `high` right after it."""
-    after = columns[columns.index(name) + 1 :][:2]
-    for pair in ((f"{name}_low", f"{name}_high"), ("low", "high")):
-        if pair[0] in columns and pair[1] in columns and (pair[0] != "low" or after == [*pair]):
-            return pair
-    return None
-
-
-def _cell(row: Row, name: str, bounds: tuple[str, str] | None) -> Shown:
-    text = row[name]
+def _cell(row: Row, name: str, places: Mapping[str, str]) -> Shown:
+    bounds = [float(row[places[end]]) for end in BOUNDS if end in places and row[places[end]]]
+    if "value" not in places:
+        return _interval_alone(bounds)
+    text = row[places["value"]]
     value = _number(text)
     if value is None:
         return Shown(WORDS.get(text, text))
-    if name in COUNTS and not bounds:
+    if len(bounds) == len(BOUNDS):
+        return Shown(with_interval(value, *bounds, count=name in COUNTS), value)
+    if name in COUNTS:
         return Shown(format_count(float(f"{value:.3g}")), value)
-    if bounds and row[bounds[0]]:
-        low, high = (float(row[bound]) for bound in bounds)
-        return Shown(with_interval(value, low, high, count=name in COUNTS), value)
     plain = text if text.lstrip("-").isdigit() else f"{value:.{SIGNIFICANT}g}"
     return Shown(plain.replace("-", MINUS), value)
+
+
+def _interval_alone(bounds: Sequence[float]) -> Shown:
+    if len(bounds) < len(BOUNDS):
+        return Shown("")
+    low, high = bounds
+    words = with_interval(low, low, high)
+    return Shown(words[words.index("[") :], low)
 
 
 def _number(text: str) -> float | None:

@@ -51,12 +51,12 @@ def measured(
 ) -> Finding:
     """A finding from the resamples of its number, (R,); `holds` says where the claim is true.
 
-    Unless given, the claim is that the number is above 0.
+    Unless given, the claim is that the number is above 0; a 0 then counts half.
     """
     if not resamples.size:
         reason = "no resamples, so no interval"
         return Finding(task, subject, NOT_DECIDED, estimate, reason=reason)
-    share = float(np.mean(resamples > 0 if holds is None else holds))
+    share = float(np.mean((1 + np.sign(resamples)) / 2 if holds is None else holds))
     low, high = map(float, interval(resamples))
     return Finding(task, subject, decide(share), estimate, (low, high), share, resamples=resamples)
 

@@ -22,16 +22,16 @@ for (const table of document.querySelectorAll("table.sortable")) {
   }));
 }
 
-// Figures: shown in a dialog of the window's size, and larger from there. The drawing itself moves
+// Figures: shown in a dialog of the window's size or their own, and larger from there. The drawing itself moves
 // there and back, since a copy would double its identifiers.
 const dialog = document.getElementById("zoom");
 const stage = dialog.querySelector(".stage");
 let home = null;
 let scale = 1;
 const resize = (factor) => {
-  scale = factor === null ? 1 : Math.min(8, Math.max(1, scale * factor));
   const [, , width, height] = stage.firstElementChild.getAttribute("viewBox").split(" ").map(Number);
   const fitting = Math.min(stage.clientWidth, (stage.clientHeight * width) / height);
+  scale = Math.min(8, Math.max(1, factor === null ? (1.33 * width) / fitting : scale * factor));
   stage.firstElementChild.style.width = `${fitting * scale}px`;
 };
 const enlarge = (drawing) => {
