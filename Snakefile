@@ -9,8 +9,10 @@ if not workflow.overwrite_configfiles:
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
+include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/laws.smk"
 include: "workflow/rules/views.smk"
+include: "workflow/rules/report.smk"
 
 
 rule all:

@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from finescale.laws.advice.advise.trials import Trial
 
 from finescale.cli.tables import to_json
 from finescale.laws import (
@@ -16,7 +17,6 @@ from finescale.laws import (
 )
 from finescale.laws.advice.combined import combined_data, fit_combined, over_factors
 from finescale.laws.advice.selection import choose_law, select, without_worse
-from finescale.laws.advice.trials import Trial
 from finescale.laws.points import cells
 
 SIZES = (1, 2, 4, 8, 16)

@@ -20,7 +20,7 @@ def test_a_plain_dry_run_plans_the_demo_with_the_default_profile_and_writes_noth
     assert run.status == 0, run.log
     assert "Using workflow specific profile profiles/default" in run.log
     assert "config/demo.yaml" in run.log
-    assert (run.planned["finetune"], run.planned["pretrain"]) == (307, 14)
+    assert (run.planned["finetune"], run.planned["pretrain"]) == (340, 14)
     assert files(checkout.folder) == before
     assert not (checkout.folder / "results").exists()
 
@@ -30,7 +30,7 @@ def test_another_config_file_is_the_whole_study(checkout):
     assert "unknown key `marker`" in checkout.snakemake("-n", config=None).log
     run = checkout.snakemake("-n")
     assert run.status == 0, run.log
-    assert (run.planned["finetune"], run.planned["pretrain"]) == (34, 5)
+    assert (run.planned["finetune"], run.planned["pretrain"]) == (35, 5)
 
 
 def test_jobs_are_called_by_names_that_people_can_read(checkout):
@@ -39,6 +39,9 @@ def test_jobs_are_called_by_names_that_people_can_read(checkout):
         "finetune: help-en-de lora 2 on XXS 20.5k tokens, 64 examples, seed 0",
         "pretrain: en-de XXS, 10.2k tokens",
         "fit: help-summaries",
+        "generate: five-shot of help-en-zh lora 4 on XS 20.5k tokens, 64 examples, seed 0",
+        "generate: one-shot of help-summaries on XXS 20.5k tokens, not finetuned",
+        "score: help-en-de zero-shot",
         "source: help-corpus:help-en-de/train.jsonl",
         "show figure2",
     ):
@@ -53,16 +56,19 @@ def test_one_figure_needs_only_what_it_is_made_from(checkout):
     assert {"finetune", "points", "fit", "table", "all"} & set(run.planned) == set()
 
 
-def test_the_paper_is_planned_with_all_its_finetunings(checkout):
+def test_the_paper_is_planned_with_all_its_finetunings_and_suites(checkout):
     run = checkout.snakemake("-n", "--quiet", "rules", config="paper")
     assert run.status == 0, run.log
     assert run.planned["finetune"] == 3819
+    baselines = 28 + 19
+    assert run.planned["generate"] == 3819 + 945 + 2631 + 1794 + baselines
 
 
 @pytest.mark.parametrize(
     ("target", "said"),
     [
-        ("results/smoke/figures/figure7.pdf", "not part of study smoke: it plans nothing of that"),
+        ("results/smoke/figures/figure15.pdf", "not part of study smoke: it plans nothing of that"),
+        ("results/smoke/figures/figure14.pdf", "no task has the suite `five-shot` and two or more"),
         ("results/smoke/figures/figure3.pdf", "no task has two or more pretraining_tokens"),
         ("results/smoke/tables/table9.csv", "tables/table9"),
         (f"results/store/finetune/{'0' * 20}/artifact.json", "plans no finetune 0000"),
@@ -120,5 +126,5 @@ def test_a_raw_file_that_is_not_pinned_is_named_with_the_remedy(checkout):
     assert run.status != 0
     assert "error: source 'help-corpus:help-en-de/dev.jsonl' is not pinned" in run.log
     assert "write its sha256 and size into config/sources.yaml" in run.log
-    assert run.finished["source"] == 11  # the others are there, whatever this one lacks
+    assert run.finished["source"] == 13  # the others are there, whatever this one lacks
     checkout.assert_sound()

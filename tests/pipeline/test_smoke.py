@@ -1,6 +1,7 @@
 """The whole smoke study, from raw text to figures, by real Snakemake."""
 
 import csv
+import json
 import math
 import os
 import random
@@ -20,9 +21,11 @@ COLUMNS = [
     *("test_log_perplexity", "target_tokens", "digest"),
 ]
 EVERYTHING = {
-    **{"source": 12, "corpus": 9, "tokenizer": 2, "tokens": 8, "pretrain": 5, "finetune": 34},
-    **{"points": 3, "joined_points": 1, "fit": 3, "pretraining_law": 2, "figure": 6, "table": 6},
-    **{"figure_view": 6, "table_view": 6, "points_view": 1, "all": 1},
+    **{"source": 14, "corpus": 11, "tokenizer": 2, "tokens": 8, "pretrain": 5, "finetune": 35},
+    **{"generate": 49, "score": 4, "search": 1},
+    **{"points": 3, "joined_points": 1, "fit": 3, "pretraining_law": 2, "figure": 12, "table": 7},
+    **{"figure_view": 13, "table_view": 7, "points_view": 1},
+    **{"study_report": 1, "report_view": 1, "all": 1},
 }
 
 
@@ -54,11 +57,11 @@ def test_every_job_ran_once_and_the_end_says_where_to_look(smoke_run):
 def test_every_figure_and_table_is_there(smoke_run):
     checkout, _ = smoke_run
     folder = checkout.folder / "results" / "smoke"
-    names = [f"figures/figure{number}" for number in (1, 2, 3, 4, 5, 10)]
-    names += [f"tables/table{number}" for number in (1, 2, 3, 4, 5, 6)]
+    names = ["figures/search", *(f"figures/figure{number}" for number in range(1, 13))]
+    names += [f"tables/table{number}" for number in range(1, 8)]
     expected = {f"{name}.{ending}" for name in names for ending in ("pdf", "png", "svg", "csv")}
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")}
-    assert found == expected | {"points.csv", "index.csv"}
+    assert found == expected | {"points.csv", "index.csv", "report.html"}
     starts = {"pdf": b"%PDF", "png": b"\x89PNG", "svg": b"<?xml"}
     for name in expected:
         content = (folder / name).read_bytes()
@@ -90,6 +93,56 @@ def test_points_are_the_runs_results(smoke_run):
         assert point["pet_parameter_size"] == str(parameters["pet_parameter_size"] or "")
         base = checkout.store.open(artifact.recipe.inputs["base"][0])
         assert int(point["pretraining_tokens"]) == base.recipe.parameters["tokens"]
+
+
+def read_scores(artifact) -> list[dict[str, str]]:
+    with artifact.file("scores.csv").open(encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_scores_are_of_the_outputs_of_every_drawn_model(smoke_run):
+    checkout, _ = smoke_run
+    counts = {}
+    for artifact in checkout.store.artifacts("score"):
+        rows = read_scores(artifact)
+        counts[artifact.label] = Counter(row["baseline"] for row in rows)
+        for row in rows:
+            made = checkout.store.open(f"generate/{row['digest']}")
+            lines = made.file("outputs.jsonl").read_text(encoding="utf-8").splitlines()
+            assert row["status"] == made.json("summary.json")["status"] == "ok"
+            assert int(row["examples"]) == len(lines) == 4
+            for name in artifact.recipe.parameters["metrics"]:
+                low, score, high = (float(row[name + end]) for end in ("_low", "", "_high"))
+                assert 0 <= low <= high <= 100
+                assert 0 <= score <= 100
+    assert counts == {
+        "help-en-de test": {"False": 22},
+        "help-en-de zero-shot": {"False": 12},
+        "help-en-zh five-shot": {"False": 8, "True": 2},
+        "help-summaries one-shot": {"False": 4, "True": 1},
+    }
+
+
+def test_zero_shot_examples_are_of_the_other_source_languages(smoke_run):
+    checkout, _ = smoke_run
+    for artifact in checkout.store.artifacts("generate"):
+        lines = artifact.file("outputs.jsonl").read_text(encoding="utf-8").splitlines()
+        languages = Counter(json.loads(line)["source_language"] for line in lines)
+        if artifact.recipe.parameters["suite"] == "zero-shot":
+            assert languages == {"fr": 2, "zh": 2}
+
+
+def test_the_search_compares_its_runs_on_the_dev_set(smoke_run):
+    checkout, _ = smoke_run
+    with (checkout.folder / "results/smoke/figures/search.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["learning_rate"] for row in rows] == ["0.001", "0.002"]
+    for row in rows:
+        result = checkout.store.open(f"finetune/{row['digest']}").json("result.json")
+        assert float(row["dev_log_perplexity"]) == result["dev_log_perplexity"]
+    (best,) = [row for row in rows if row["best"] == "True"]
+    assert best == min(rows, key=lambda row: float(row["dev_log_perplexity"]))
+    assert [row["used"] for row in rows] == ["True", "False"]
 
 
 def test_the_store_is_sound_and_holds_what_was_planned_and_nothing_else(smoke_run):
@@ -151,14 +204,26 @@ def test_invalidating_one_finetuning_reruns_exactly_its_chain_with_the_same_resu
     artifact = smoke.artifact("finetune", label)
     said = smoke.finescale("invalidate", artifact.recipe.digest[:12], "--yes").stdout
     assert label in said
-    # figures 2 to 5 and tables 4 to 6 show all tasks, figure 1 and table 2 the first alone
-    chain = {"finetune": 1, "points": 1, "joined_points": 1, "fit": 1, "figure": 4, "table": 3}
+    # figures 2 to 5 and tables 4 to 6 show all tasks, figure 1 and table 2 the first alone;
+    # figure 12 shows what it writes after five demonstrations
+    chain = {"finetune": 1, "points": 1, "joined_points": 1, "fit": 1, "figure": 5, "table": 3}
+    chain |= {"generate": 1, "score": 1, "study_report": 1}
     assert f"Removed {sum(chain.values())} artifacts" in said
     run = smoke.snakemake()
-    views = {"figure_view": 4, "table_view": 3, "points_view": 1, "all": 1}
+    views = {"figure_view": 5, "table_view": 3, "points_view": 1, "report_view": 1, "all": 1}
     assert run.finished == chain | views, run.log
     smoke.assert_sound()
     assert smoke.contents() == before  # bit-identical, pictures too
+
+
+def test_invalidating_a_score_generates_nothing(smoke):
+    before = smoke.contents()
+    artifact = smoke.artifact("score", "help-en-de zero-shot")
+    smoke.finescale("invalidate", artifact.recipe.digest, "--yes")
+    run = smoke.snakemake()
+    chain = {"score": 1, "figure": 1, "study_report": 1}
+    assert run.finished == chain | {"figure_view": 1, "report_view": 1, "all": 1}, run.log
+    assert smoke.contents() == before
 
 
 def test_a_declared_output_that_was_removed_comes_back_without_training(smoke):
@@ -197,13 +262,15 @@ def test_views_show_the_planned_digest_when_the_config_goes_from_a_to_b_and_back
     run = smoke.snakemake()
     assert run.status == 0, run.log
     assert (run.finished["fit"], run.finished["pretraining_law"]) == (3, 2)
-    assert {"finetune", "pretrain", "points", "points_view"} & set(run.finished) == set()
+    untouched = {"finetune", "pretrain", "generate", "score", "search", "points", "points_view"}
+    assert not untouched & set(run.finished)
     second = figure.resolve()
     assert second != first
 
     set_delta(0.001)
     run = smoke.snakemake()
-    assert run.finished == {"figure_view": 6, "table_view": 4, "all": 1}, run.log
+    views = {"figure_view": 6, "table_view": 4, "report_view": 1, "all": 1}
+    assert run.finished == views, run.log
     assert figure.resolve() == first
     assert points.resolve().is_file()
     assert smoke.snakemake().nothing_done

@@ -4,8 +4,8 @@
     python tests/study/record_stage_code.py --same-results "reason"  code changed, results do not
 
 A stage's code is its program in workflow/scripts and all of finescale that the program imports,
-directly or not, without docstrings, comments, layout and the types of arguments. The rooms `store`
-and `errors` are left out: they carry results, they do not decide them.
+directly or not, without docstrings, comments, layout and the types of arguments, and the templates
+beside it. The rooms `store` and `errors` are left out: they carry results, they do not decide them.
 """
 
 import argparse
@@ -33,19 +33,19 @@ class Code:
         self.root = root
 
     def files(self, stage: str) -> list[Path]:
-        """The stage's program and every module of finescale that it imports."""
+        """The stage's program, every module of finescale that it imports, and their templates."""
         program = self.root / "workflow" / "scripts" / f"{stage}.py"
         found, waiting = {program}, [program]
         while waiting:
             new = set(self._imported(waiting.pop())) - found
             found |= new
             waiting += new
-        return sorted(found)
+        templates = {path for file in found for path in file.parent.glob("templates/*")}
+        return sorted(found | templates)
 
     def sha256(self, stage: str) -> str:
         meanings = [
-            [file.relative_to(self.root).as_posix(), meaning(parse(file))]
-            for file in self.files(stage)
+            [file.relative_to(self.root).as_posix(), content(file)] for file in self.files(stage)
         ]
         return hashlib.sha256(json.dumps(meanings).encode()).hexdigest()
 
@@ -76,6 +76,12 @@ class Code:
 
 def parse(file: Path) -> ast.Module:
     return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def content(file: Path) -> Any:
+    """What a file means: code without its layout, anything else as it is."""
+    is_code = file.suffix == ".py"
+    return meaning(parse(file)) if is_code else file.read_text(encoding="utf-8")
 
 
 def imports(tree: ast.Module) -> Iterator[tuple[str, str | None]]:

@@ -256,7 +256,7 @@ def test_a_method_without_settings(plan, smoke):
 
 
 def test_a_family_that_no_task_uses(plan, smoke):
-    del smoke["tasks"]["help-en-zh"]
+    del smoke["tasks"]["help-en-zh"], smoke["search"]
     assert lines(mistakes(plan, smoke)) == [
         "`families.en-zh`: no task finetunes it; remove it or add a task"
     ]

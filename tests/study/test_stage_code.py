@@ -103,6 +103,15 @@ def test_a_change_of_code_is_noticed(code, name, old, new):
     assert code.sha256("pretrain") != before
 
 
+def test_a_change_of_a_template_is_noticed(code):
+    template = code.root / "src" / "finescale" / "training" / "templates" / "page.html"
+    template.parent.mkdir()
+    template.write_text("<p>")
+    before = code.sha256("pretrain")
+    template.write_text("<b>")
+    assert code.sha256("pretrain") != before
+
+
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [

@@ -1,6 +1,6 @@
 """Draw one figure from fits and points, or from pretraining laws."""
 
-from finescale.figures import draw
+from finescale.figures import TaskScores, draw
 from finescale.laws import TaskFit, load_pretraining_laws, read_points
 from finescale.store import Job, run_job
 
@@ -21,8 +21,20 @@ def make(job: Job) -> None:
         load_pretraining_laws(artifact.file("pretraining_law.json"), artifact.file("resamples.npz"))
         for artifact in inputs.get("laws", ())
     ]
-    parameters = job.parameters
-    draw(parameters["name"], parameters, job.out, fits=fits, points=points, pretraining_laws=laws)
+    tasks = job.parameters.get("tasks", ())  # Table 1 has them without scores
+    scores = [
+        TaskScores.read(artifact.file("scores.csv"), about, points)
+        for artifact, about in zip(inputs.get("scores", ()), tasks, strict=False)
+    ]
+    draw(
+        job.parameters["name"],
+        job.parameters,
+        job.out,
+        fits=fits,
+        points=points,
+        pretraining_laws=laws,
+        scores=scores,
+    )
 
 
 if __name__ == "__main__":

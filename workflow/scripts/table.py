@@ -1,6 +1,6 @@
 """Draw one table, from fits and points or from what the study says of itself."""
 
-from finescale.figures import draw
+from finescale.figures import TaskScores, draw
 from finescale.laws import TaskFit, read_points
 from finescale.store import Job, run_job
 
@@ -17,7 +17,13 @@ def make(job: Job) -> None:
         for artifact in inputs.get("points", ())
         for point in read_points(artifact.file("points.csv"))
     ]
-    draw(job.parameters["name"], job.parameters, job.out, fits=fits, points=points)
+    tasks = job.parameters.get("tasks", ())  # Table 1 has them without scores
+    scores = [
+        TaskScores.read(artifact.file("scores.csv"), about, points)
+        for artifact, about in zip(inputs.get("scores", ()), tasks, strict=False)
+    ]
+    name = job.parameters["name"]
+    draw(name, job.parameters, job.out, fits=fits, points=points, scores=scores)
 
 
 if __name__ == "__main__":

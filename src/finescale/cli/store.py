@@ -33,14 +33,15 @@ def add_commands(commands: Any) -> None:
     invalidating.set_defaults(run=_invalidate)
 
 
-def _store(parsed: argparse.Namespace) -> Store:
+def open_store(parsed: argparse.Namespace) -> Store:
+    """The store that `--store` names; UserError where there is none."""
     if not parsed.store.is_dir():
         raise UserError(f"{parsed.store}: no store here. Run from the repository's root.")
     return Store(parsed.store)
 
 
 def _verify(parsed: argparse.Namespace) -> int:
-    store = _store(parsed)
+    store = open_store(parsed)
     problems = list(verify(store))
     for problem in problems:
         print(problem)
@@ -50,7 +51,7 @@ def _verify(parsed: argparse.Namespace) -> int:
 
 
 def _trace(parsed: argparse.Namespace) -> int:
-    store = _store(parsed)
+    store = open_store(parsed)
     is_digest = re.fullmatch("[0-9a-f]+", parsed.path)
     artifact = (
         store.by_digest(parsed.path) if is_digest else artifact_of_path(store, Path(parsed.path))
@@ -61,7 +62,7 @@ def _trace(parsed: argparse.Namespace) -> int:
 
 
 def _invalidate(parsed: argparse.Namespace) -> int:
-    store = _store(parsed)
+    store = open_store(parsed)
     artifact = store.by_digest(parsed.digest)
     doomed = [artifact, *dependents(store, artifact)]
     for item in doomed:

@@ -33,16 +33,16 @@ Band = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # from the lowest 
 
 @dataclass(frozen=True)
 class Dot:
-    """A mean over seeds: where, the single losses, and whether it is held out."""
+    """A mean over seeds: where, the single losses or scores, and whether it is held out."""
 
     x: float
-    losses: tuple[float, ...]
+    values: tuple[float, ...]
     held_out: bool
 
     @property
-    def loss(self) -> float:
-        """The mean that laws are fitted to."""
-        return float(np.mean(self.losses))
+    def mean(self) -> float:
+        """What laws are fitted to, and lines are drawn through."""
+        return float(np.mean(self.values))
 
 
 @dataclass(frozen=True)
@@ -80,18 +80,25 @@ def draw_panel(axes: Axes, panel: Panel, lines: int = 0) -> None:
 
     The title has room for so many `lines`, so that titles side by side begin at one height.
     """
-    axes.set_xscale("log")
-    places = tick_places(dot.x for series in panel.series for dot in series.dots)
-    axes.xaxis.set_major_locator(FixedLocator(places))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value)))
-    axes.xaxis.set_minor_locator(NullLocator())
+    dots = [dot.x for series in panel.series for dot in series.dots]
+    diverged = [x for series in panel.series for x in series.diverged]
+    set_size_axis(axes, [*dots, *diverged])
     title = "\n".join(panel.lines)
     axes.set_title(title + "\n" * (lines - len(panel.lines)), loc="left")
     colours = sequential(len(panel.series))
     for series, colour in zip(panel.series, colours, strict=False):
         _draw_series(axes, series, colour)
-    if not any(series.dots for series in panel.series):
-        axes.text(0.5, 0.5, "no points", transform=axes.transAxes, ha="center", color=GREY)
+    if not dots:
+        words = "all runs diverged" if diverged else "no points"
+        axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", color=GREY)
+
+
+def set_size_axis(axes: Axes, values: Iterable[float]) -> None:
+    """A logarithmic horizontal axis with the values named that there is room for."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(tick_places(values)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value)))
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def tick_places(values: Iterable[float]) -> list[float]:
@@ -110,12 +117,12 @@ def tick_places(values: Iterable[float]) -> list[float]:
 def _draw_series(axes: Axes, series: Series, colour: str) -> None:
     for dot in series.dots:
         marker = HELD_OUT_MARKER if dot.held_out else FITTED_MARKER
-        axes.plot(dot.x, dot.loss, marker, color=colour, markersize=4, markeredgewidth=0, zorder=3)
-        if len(dot.losses) > 1:  # behind the mean, which must stay readable
-            ends = [min(dot.losses), max(dot.losses)]
+        axes.plot(dot.x, dot.mean, marker, color=colour, markersize=4, markeredgewidth=0, zorder=3)
+        if len(dot.values) > 1:  # behind the mean, which must stay readable
+            ends = [min(dot.values), max(dot.values)]
             axes.plot([dot.x] * 2, ends, "-", color=colour, linewidth=0.7, zorder=2)
-            places = [dot.x] * len(dot.losses)
-            axes.plot(places, dot.losses, "_", color=colour, markersize=7, zorder=2)
+            places = [dot.x] * len(dot.values)
+            axes.plot(places, dot.values, "_", color=colour, markersize=7, zorder=2)
     if series.law and series.dots:
         axes.plot(series.grid(), series.law(series.grid()), "-", color=colour, zorder=2)
     if series.band and series.dots:
@@ -148,7 +155,7 @@ def fit_loss_axis(axes: Axes, panels: Iterable[Panel]) -> None:
     A law that is far off at a held-out value would else press the points together.
     """
     series = [one for panel in panels for one in panel.series if one.dots]
-    losses = [loss for one in series for dot in one.dots for loss in dot.losses]
+    losses = [loss for one in series for dot in one.dots for loss in dot.values]
     if not losses or min(losses) == max(losses):
         return
     laws = [one.law(one.grid()) for one in series if one.law]
@@ -181,7 +188,7 @@ def label_series(figure: Figure, axes: Axes, panel: Panel) -> None:
     size = 6.5
     box = axes.get_window_extent()
     spacing = 1.15 * size / 72 * figure.dpi / box.height
-    lasts = [max(series.dots, key=lambda dot: dot.x).loss for series in named]
+    lasts = [max(series.dots, key=lambda dot: dot.x).mean for series in named]
     to_axes = axes.transData + axes.transAxes.inverted()
     wanted = [to_axes.transform((axes.get_xlim()[1], loss))[1] for loss in lasts]
     for series, height in zip(named, spread(wanted, spacing), strict=True):
@@ -219,7 +226,7 @@ def legend(
     entries: list[tuple[bool, str, Literal["none", "-"], str]] = [
         (any(not dot.held_out for dot in dots), FITTED_MARKER, "none", "fitted"),
         (any(dot.held_out for dot in dots), HELD_OUT_MARKER, "none", "held out"),
-        (any(len(dot.losses) > 1 for dot in dots), "_", "none", "single seeds and their range"),
+        (any(len(dot.values) > 1 for dot in dots), "_", "none", "single seeds and their range"),
         (any(one.law for one in series), "none", "-", "fitted law"),
         (any(one.diverged for one in series), DIVERGED_MARKER, "none", "diverged run"),
     ]

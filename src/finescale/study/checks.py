@@ -14,6 +14,7 @@ def check_meaning(config: dict[str, Any], pins: Mapping[str, Pin], name: str) ->
         *_pretraining_mistakes(config),
         *(line for key in config["families"] for line in _family_mistakes(config, key)),
         *(line for key in config["tasks"] for line in _task_mistakes(config, key, pins)),
+        *_search_mistakes(config, pins),
     ]
     refuse_mistakes(name, mistakes)
 
@@ -82,6 +83,44 @@ def _task_mistakes(config: dict[str, Any], key: str, pins: Mapping[str, Pin]) ->
     yield from _size_mistakes(config, task, where)
     yield from _token_mistakes(config, task, where)
     yield from _pool_mistakes(task, where, pins)
+    yield from _generation_mistakes(config, task, where)
+
+
+def _generation_mistakes(config: dict[str, Any], task: dict[str, Any], where: str) -> Iterator[str]:
+    generation, where = task.get("generation"), f"{where}.generation"
+    if generation is None:
+        return
+    if "zero-shot" in generation["suites"] and not task["zero_shot"]:
+        yield f"{where}.suites`: `zero-shot` needs test sets in the task's `zero_shot`"
+    if generation["score"] not in generation["metrics"]:
+        there = _there(generation["metrics"])
+        yield f"{where}.score`: `{generation['score']}` is not in `metrics` {there}"
+    if "bleurt" in generation["metrics"] and not config["generation"]["bleurt"]:
+        yield (
+            f"{where}.metrics`: `bleurt` needs the files of BLEURT-20 (`generation.bleurt`); "
+            "without them score translations by `chrf`"
+        )
+    if generation["shot_template"].count("{source}") != 1:
+        given = generation["shot_template"]
+        yield f"{where}.shot_template`: {given!r} must have {{source}} once"
+
+
+def _search_mistakes(config: dict[str, Any], pins: Mapping[str, Pin]) -> Iterator[str]:
+    search = config.get("search")
+    if search is None:
+        return
+    if search["task"] not in config["tasks"]:
+        yield f"`search.task`: `{search['task']}` is not in `tasks` {_there(config['tasks'])}"
+        return
+    known = config["model_sizes"]
+    if search["llm_model_size"] not in (None, *known):
+        size = search["llm_model_size"]
+        yield f"`search.llm_model_size`: `{size}` is not in `model_sizes` {_there(known)}"
+    for method in search["methods"]:
+        if method not in config["methods"]:
+            yield f"`search.methods.{method}`: `methods` has no `{method}`"
+    pool = count_records(config["tasks"][search["task"]]["train"]["raw"], pins)
+    yield from _too_large("`search.finetuning_examples`", search["finetuning_examples"], pool)
 
 
 def _size_mistakes(config: dict[str, Any], task: dict[str, Any], where: str) -> Iterator[str]:
@@ -120,8 +159,6 @@ def _token_mistakes(config: dict[str, Any], task: dict[str, Any], where: str) ->
 
 def _pool_mistakes(task: dict[str, Any], where: str, pins: Mapping[str, Pin]) -> Iterator[str]:
     pool = count_records(task["train"]["raw"], pins)
-    if pool is None:
-        return  # not known before the raw files are read; the finetune job checks again
     sizes = {
         f"grid.finetuning_examples.{method}": max(axis["values"])
         for method, axis in task["grid"]["finetuning_examples"].items()
@@ -129,5 +166,10 @@ def _pool_mistakes(task: dict[str, Any], where: str, pins: Mapping[str, Pin]) ->
     if task.get("noise_floor"):
         sizes["noise_floor.finetuning_examples"] = task["noise_floor"]["finetuning_examples"]
     for key, size in sizes.items():
-        if size > pool:
-            yield f"{where}.{key}`: a subset of {_shown(size)} is larger than its corpus ({pool})"
+        yield from _too_large(f"{where}.{key}`", size, pool)
+
+
+def _too_large(key: str, size: float, pool: int | None) -> Iterator[str]:
+    """A pool of None is not known before the raw files are read; the finetune job checks again."""
+    if pool is not None and size > pool:
+        yield f"{key}: a subset of {_shown(size)} is larger than its corpus ({pool})"

@@ -60,9 +60,13 @@ class DataPlanner:
 
     def training_examples(self, name: str) -> str:
         """Train and dev examples of a task, encoded."""
-        task = self.config["tasks"][name]
-        corpus = self.corpus(f"{name} train+dev", {"train": task["train"], "dev": task["dev"]})
+        corpus = self.training_corpus(name)
         return self._encoded(name, "train+dev", {"train": corpus, "dev": corpus})
+
+    def training_corpus(self, name: str) -> str:
+        """Train and dev examples of a task, as records."""
+        task = self.config["tasks"][name]
+        return self.corpus(f"{name} train+dev", {"train": task["train"], "dev": task["dev"]})
 
     def test_examples(self, name: str) -> str:
         """All test sets of a task, encoded."""
@@ -70,12 +74,6 @@ class DataPlanner:
         return self._encoded(
             name, "test sets", {key: self.test_corpus(name, "test", key) for key in sets}
         )
-
-    def zero_shot_sets(self, name: str) -> list[str]:
-        return [
-            self.test_corpus(name, "zero_shot", key)
-            for key in self.config["tasks"][name]["zero_shot"]
-        ]
 
     def test_corpus(self, name: str, kind: str, key: str) -> str:
         dataset = self.config["tasks"][name][kind][key]

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+FACTORS = ("llm_model_size", "pretraining_tokens", "pet_parameter_size")
 PET_METHODS = ("lora", "prompt")
 
 
@@ -45,6 +46,26 @@ def sizes_of_family(config: Mapping[str, Any], family: str) -> list[str]:
     tasks = [task for task in config["tasks"].values() if task["family"] == family]
     sizes = {size for task in tasks for size in task["grid"]["llm_model_size"]["values"]}
     return [size for size in config["model_sizes"] if size in sizes]
+
+
+def varies(task: Mapping[str, Any], factor: str) -> bool:
+    """Whether a task has two values or more of a factor; of PET size, by one method."""
+    axes = task["grid"][factor]
+    if factor != "pet_parameter_size":
+        return len(axes["values"]) > 1
+    return any(len(axes.get(method, {"values": []})["values"]) > 1 for method in PET_METHODS)
+
+
+def moves_along(
+    factor: str, cell: Cell, config: Mapping[str, Any], task: Mapping[str, Any]
+) -> bool:
+    """Whether a cell is one of those that differ in one factor: the others are at their base."""
+    at_base = {
+        "llm_model_size": cell.size == base_size(task),
+        "pretraining_tokens": cell.pretraining_tokens == full_tokens(config, task),
+        "pet_parameter_size": cell.pet_parameter_size == base_pet_size(config, cell.method),
+    }
+    return all(there for other, there in at_base.items() if other != factor)
 
 
 def cells(config: Mapping[str, Any], task: Mapping[str, Any]) -> list[Cell]:

@@ -1,11 +1,12 @@
 """Planning what comes after the runs: points, fits, figures, tables, and the study's views."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from finescale.study import grid
 from finescale.study.grid import Cell
 from finescale.study.plan import Plan, View
+from finescale.study.runs import method_settings
 from finescale.study.sources import Pin, count_records
 
 DRAWN_AS = ("pdf", "png", "svg", "csv")
@@ -57,17 +58,21 @@ class ResultPlanner:
             "task": name,
             "title": task["title"],
             **self.config["laws"],
-            "base": {
-                "llm_model_size": self._nominal(grid.base_size(task)),
-                "pretraining_tokens": grid.full_tokens(self.config, task),
-                "pet_parameter_size": {
-                    method: grid.base_pet_size(self.config, method)
-                    for method in grid.methods_of(task)
-                    if method in grid.PET_METHODS
-                },
-            },
+            "base": self._base(task),
         }
         return self.plan.add("fit", name, parameters, {"points": [points]})
+
+    def _base(self, task: Mapping[str, Any]) -> dict[str, Any]:
+        """The value of each factor while another one moves."""
+        return {
+            "llm_model_size": self._nominal(grid.base_size(task)),
+            "pretraining_tokens": grid.full_tokens(self.config, task),
+            "pet_parameter_size": {
+                method: grid.base_pet_size(self.config, method)
+                for method in grid.methods_of(task)
+                if method in grid.PET_METHODS
+            },
+        }
 
     def pretraining_law(self, family: str, models: Mapping[str, str]) -> str:
         """The laws of one family's base models, fully trained, by size."""
@@ -91,13 +96,44 @@ class ResultPlanner:
 
     def drawing(self, stage: str, name: str, inputs: Mapping[str, list[str]], **more: Any) -> None:
         """A figure or a table, and the views that show it."""
-        study = self.config["study"]
-        parameters = {"name": name, "study": study, **more}
+        parameters = {"name": name, "study": self.config["study"], **more}
         reference = self.plan.add(stage, name, parameters, inputs)
+        self._show(f"{stage}s", name, reference, stage)
+
+    def _show(self, folder: str, name: str, reference: str, stem: str) -> None:
         self.plan.views += [
-            View(f"results/{study}/{stage}s/{name}.{ext}", reference, f"{stage}.{ext}")
+            View(f"results/{self.plan.study}/{folder}/{name}.{ext}", reference, f"{stem}.{ext}")
             for ext in DRAWN_AS
         ]
+
+    def scored_task(self, name: str, suite: str) -> dict[str, Any]:
+        """What a drawing of scores says of a task."""
+        task = self.config["tasks"][name]
+        return {
+            "task": name,
+            "title": task["title"],
+            "family": task["family"],
+            "suite": suite,
+            "score": task["generation"]["score"],
+            "base": self._base(task),
+            "model_size_as": self.config["laws"]["model_size_as"],
+        }
+
+    def search(self, runs: Sequence[tuple[Mapping[str, Any], str]]) -> None:
+        """The comparison of learning rates and batches, and the views that show it."""
+        name, methods = self.config["search"]["task"], self.config["search"]["methods"]
+        settings = {method: method_settings(self.config, name, method) for method in methods}
+        parameters = {
+            "title": self.config["tasks"][name]["title"],
+            "rows": [labels for labels, _ in runs],
+            "used": {
+                method: {key: values[key] for key in ("learning_rate", "batch_examples")}
+                for method, values in settings.items()
+            },
+        }
+        inputs = {"runs": [reference for _, reference in runs]}
+        reference = self.plan.add("search", f"search on {name}", parameters, inputs)
+        self._show("figures", "search", reference, "figure")
 
     def task_rows(self, pins: Mapping[str, Pin]) -> list[dict[str, Any]]:
         """What Table 1 says of each task."""

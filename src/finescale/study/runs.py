@@ -1,6 +1,7 @@
 """Planning the training stages: base models and finetunings."""
 
 from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 from finescale.study import grid
@@ -54,19 +55,44 @@ class RunPlanner:
 
     def finetunings(self, name: str) -> dict[Cell, str]:
         """Every finetuning run of a task, by its cell."""
-        task = self.config["tasks"][name]
-        shared = {
-            "tokenizer": [self.data.tokenizer(task["family"])],
+        shared = self._shared_inputs(name)
+        cells = grid.cells(self.config, self.config["tasks"][name])
+        return {cell: self._finetuning(name, cell, shared, {}) for cell in cells}
+
+    def searched(self) -> list[tuple[dict[str, Any], str]]:
+        """Every run of the search: its method, learning rate and batch, and its reference."""
+        search = self.config["search"]
+        name, examples, seed = (search[key] for key in ("task", "finetuning_examples", "seed"))
+        task, shared = self.config["tasks"][name], self._shared_inputs(name)
+        size = search["llm_model_size"] or grid.base_size(task)
+        full = grid.full_tokens(self.config, task)
+        runs = []
+        for method, axes in search["methods"].items():
+            pet = grid.base_pet_size(self.config, method)
+            cell = Cell(size, full, method, pet, int(examples), seed)
+            for rate, batch in product(axes["learning_rate"], axes["batch_examples"]):
+                changes = {"learning_rate": rate, "batch_examples": batch}
+                reference = self._finetuning(name, cell, shared, changes)
+                runs.append(({"method": method, **changes}, reference))
+        return runs
+
+    def _shared_inputs(self, name: str) -> dict[str, list[str]]:
+        return {
+            "tokenizer": [self.data.tokenizer(self.config["tasks"][name]["family"])],
             "train": [self.data.training_examples(name)],
             "test": [self.data.test_examples(name)],
         }
-        return {
-            cell: self._finetuning(name, cell, shared) for cell in grid.cells(self.config, task)
-        }
 
-    def _finetuning(self, name: str, cell: Cell, shared: Mapping[str, list[str]]) -> str:
+    def _finetuning(
+        self,
+        name: str,
+        cell: Cell,
+        shared: Mapping[str, list[str]],
+        changes: dict[str, float],
+    ) -> str:
+        """One run; `changes` are settings that it has otherwise than its method."""
         task = self.config["tasks"][name]
-        settings = self.config["methods"][cell.method] | task["methods"].get(cell.method, {})
+        settings = method_settings(self.config, name, cell.method) | changes
         parameters = {
             **{key: value for key, value in settings.items() if key != "base_pet_parameter_size"},
             **self.config["finetuning"],
@@ -78,8 +104,14 @@ class RunPlanner:
             "precision": self.config["precision"],
         }
         base = self.base_model(task["family"], cell.size, cell.pretraining_tokens)
-        label = finetuning_label(name, cell)
+        changed = [f"{key.replace('_', ' ')} {value:g}" for key, value in changes.items()]
+        label = ", ".join([finetuning_label(name, cell), *changed])
         return self.plan.add("finetune", label, parameters, {"base": [base], **shared})
+
+
+def method_settings(config: Mapping[str, Any], task: str, method: str) -> dict[str, Any]:
+    """How a method trains in a task."""
+    return config["methods"][method] | config["tasks"][task]["methods"].get(method, {})
 
 
 def finetuning_label(task: str, cell: Cell) -> str:

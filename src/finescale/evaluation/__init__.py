@@ -1,0 +1,1 @@
+"""What finetuned models write: prompts (no torch needed) and greedy decoding."""

@@ -1,0 +1,98 @@
+"""Which figures and tables a study's grid and suites support, and what the others lack."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from finescale.study import grid
+from finescale.study.results import ResultPlanner
+from finescale.study.suites import drawn_factors, suites_of
+
+# Drawn only where the grid supports them.
+NEEDS_A_GRID = (
+    ("figure", "figure3"),
+    ("figure", "figure4"),
+    ("figure", "figure5"),
+    ("table", "table5"),
+)
+# Scores of a suite over a factor, Table 7 over everything.
+DRAWN_FROM_SCORES = (
+    ("figure", "figure6", "zero-shot", "llm_model_size"),
+    ("figure", "figure7", "test", "llm_model_size"),
+    ("figure", "figure8", "test", "pretraining_tokens"),
+    ("figure", "figure9", "test", "pet_parameter_size"),
+    ("figure", "figure11", "one-shot", "llm_model_size"),
+    ("figure", "figure12", "five-shot", "llm_model_size"),
+    ("figure", "figure13", "one-shot", "pretraining_tokens"),
+    ("figure", "figure14", "five-shot", "pretraining_tokens"),
+    ("table", "table7", "test", None),
+)
+Scores = Mapping[tuple[str, str], str]  # of a task and a suite
+
+
+def draw_laws(
+    results: ResultPlanner,
+    points: Mapping[str, str],
+    fits: Mapping[str, str],
+    laws: Mapping[str, str],
+) -> None:
+    """Plan what is drawn from log-perplexity: Figures 1 to 5 and 10, Tables 2 to 6."""
+    config, first = results.config, next(iter(results.config["tasks"]))
+    everything = {"points": list(points.values()), "fits": list(fits.values())}
+    of_first = {"points": [points[first]], "fits": [fits[first]]}
+    results.drawing("figure", "figure1", of_first)
+    results.drawing("figure", "figure2", everything)
+    missing = _missing(config)
+    for stage, name in NEEDS_A_GRID:
+        if name in missing:
+            results.plan.unsupported[name] = missing[name]
+        else:
+            results.drawing(stage, name, everything)
+    results.drawing("figure", "figure10", {"laws": list(laws.values())})
+    results.drawing("table", "table2", of_first)
+    results.drawing("table", "table3", {}, model_sizes=config["model_sizes"])
+    results.drawing("table", "table4", {"fits": list(fits.values())})
+    results.drawing("table", "table6", everything)
+
+
+def _missing(config: Mapping[str, Any]) -> dict[str, str]:
+    """What no task of the study has, by the figure or table that needs it."""
+    tasks = list(config["tasks"].values())
+    missing = {}
+    if not any(grid.varies(task, "pretraining_tokens") for task in tasks):
+        missing["figure3"] = "no task has two or more pretraining_tokens"
+    if not any(grid.varies(task, "pet_parameter_size") for task in tasks):
+        missing["figure4"] = "no task has two or more pet_parameter_size values"
+    if not any(_compares_methods(task) for task in tasks):
+        needs = "two or more methods and two or more values of llm_model_size or pretraining_tokens"
+        missing |= dict.fromkeys(("figure5", "table5"), f"no task has {needs}")
+    return missing
+
+
+def _compares_methods(task: Mapping[str, Any]) -> bool:
+    varied = any(grid.varies(task, factor) for factor in ("llm_model_size", "pretraining_tokens"))
+    return varied and len(grid.methods_of(task)) > 1
+
+
+def draw_scores(results: ResultPlanner, points: Mapping[str, str], scores: Scores) -> None:
+    """Plan what is drawn from generations, each from the tasks that have its suite and factor."""
+    tasks = results.config["tasks"]
+    for stage, name, suite, factor in DRAWN_FROM_SCORES:
+        drawn = [
+            key
+            for key, task in tasks.items()
+            if suite in suites_of(task) and factor in (None, *drawn_factors(task, suite))
+        ]
+        if not drawn:
+            results.plan.unsupported[name] = _needs(suite, factor)
+            continue
+        inputs = {
+            "scores": [scores[task, suite] for task in drawn],
+            "points": [points[task] for task in drawn],
+        }
+        shown = [results.scored_task(task, suite) for task in drawn]
+        results.drawing(stage, name, inputs, tasks=shown)
+
+
+def _needs(suite: str, factor: str | None) -> str:
+    values = "" if factor in (None, "llm_model_size") else f" and two or more {factor} values"
+    return f"no task has the suite `{suite}`{values}"

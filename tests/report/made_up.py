@@ -1,0 +1,74 @@
+"""Laws, points and drawings that nobody measured."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from finescale.laws import PAPER, Base, Fit, Law, Point, Settings, TaskFit
+from finescale.laws.intervals.resampling import BASE_MODEL
+
+BASE = Base(1000, 8000, {"lora": 4, "prompt": 4})
+EXAMPLES = (10, 1000)  # what laws were fitted to
+
+
+def law(
+    method: str = "fmt",
+    factor: str = "llm_model_size",
+    form: str = "multiplicative",
+    resamples: Mapping[str, Sequence[float]] | None = None,
+    **parameters: float,
+) -> Law:
+    """A law whose parameters are A = 1, alpha = 0, beta = 0.5, E = 0 unless given.
+
+    `resamples` gives those of some parameters; the others are the same in each.
+    """
+    values = {"A": 1.0, "alpha": 0.0, "beta": 0.5, "E": 0.0} | parameters
+    if form == "additive":
+        values = {"B": 1.0} | values
+    drawn = {}
+    if resamples:
+        count = len(next(iter(resamples.values())))
+        drawn = {name: np.full(count, value) for name, value in values.items()}
+        drawn |= {name: np.array(row, float) for name, row in resamples.items()}
+    return Law(
+        method=method,
+        form=form,
+        factor=factor,
+        nominal_size=None,
+        x=None,
+        fit=Fit(form, "converged", parameters=values),
+        deviation_fitted=0.0,
+        deviation_held_out=0.0,
+        fitted_examples=EXAMPLES,
+        fitted_x=(100.0, 1000.0),
+        resamples={BASE_MODEL: drawn} if drawn else {},
+    )
+
+
+def task_fit(*laws: Law, task: str = "help") -> TaskFit:
+    settings = Settings(task, task.title(), "nominal", PAPER, False, 20, BASE)
+    return TaskFit(settings, {"ok": 2, "diverged": 1, "base diverged": 0}, laws, ())
+
+
+def point(method: str = "fmt", loss: float | None = 2.0, **changes: object) -> Point:
+    """An ok run at the base."""
+    values = {
+        "study": "test",
+        "task": "help",
+        "family": "en-de",
+        "nominal_size": 1000,
+        "pretraining_tokens": 8000,
+        "pet_parameter_size": BASE.pet_parameter_size.get(method),
+        "finetuning_examples": 100,
+    }
+    return Point(**values | {"method": method, "test_log_perplexity": loss} | changes)
+
+
+SVG = """<?xml version="1.0" encoding="utf-8" standalone="no"?>
+<svg xmlns:xlink="http://www.w3.org/1999/xlink" width="216pt" height="144pt"
+ viewBox="0 0 216 144" xmlns="http://www.w3.org/2000/svg" version="1.1">
+ <defs><style type="text/css">*{stroke-linejoin: round; stroke-linecap: butt}</style></defs>
+ <g id="figure_1"><defs><path id="m1" d="M 0 1.23456 L 2 3"/></defs>
+  <use xlink:href="#m1" x="1.000001" y="2"/></g>
+</svg>
+"""

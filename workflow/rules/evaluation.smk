@@ -1,0 +1,45 @@
+rule generate:
+    input:
+        inputs_of("generate"),
+    output:
+        "results/store/generate/{digest}/artifact.json",
+    log:
+        "results/logs/generate/{digest}.log",
+    params:
+        label=label_of("generate"),
+    message:
+        "generate: {params.label}"
+    shell:
+        "{PYTHON} {ROOT}/workflow/scripts/generate.py results/recipes/{wildcards.digest}.json &> {log}"
+
+
+rule score:
+    input:
+        inputs_of("score"),
+    output:
+        "results/store/score/{digest}/artifact.json",
+    log:
+        "results/logs/score/{digest}.log",
+    localrule: True
+    params:
+        label=label_of("score"),
+    message:
+        "score: {params.label}"
+    shell:
+        "{PYTHON} {ROOT}/workflow/scripts/score.py results/recipes/{wildcards.digest}.json &> {log}"
+
+
+rule search:
+    input:
+        inputs_of("search"),
+    output:
+        "results/store/search/{digest}/artifact.json",
+    log:
+        "results/logs/search/{digest}.log",
+    localrule: True
+    params:
+        label=label_of("search"),
+    message:
+        "search: {params.label}"
+    shell:
+        "{PYTHON} {ROOT}/workflow/scripts/search.py results/recipes/{wildcards.digest}.json &> {log}"
