@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from finescale.laws.advice.advise import advise
 from matplotlib.figure import Figure
 
 from finescale.errors import UserError
@@ -12,6 +11,7 @@ from finescale.figures.advice import advice_figure
 from finescale.figures.answers import _over_data, _write, draw_fit
 from finescale.figures.design import design_figure
 from finescale.laws import LOG_LEAST_SQUARES, Base, Point, fit_task
+from finescale.laws.advice import advise
 from finescale.laws.design import Loss, design
 
 LAWS = {"fmt": (40.0, 0.15), "lora": (20.0, 0.05)}  # A and beta: equal at 2^10 examples

@@ -3,13 +3,13 @@ import math
 
 import numpy as np
 import pytest
-from finescale.laws.advice.advise import advise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finescale.cli.tables import to_json
 from finescale.errors import UserError
 from finescale.laws import MULTIPLICATIVE, PAPER, POWER, Point
+from finescale.laws.advice import advise
 from finescale.laws.advice.question import Question
 
 SIZES, TOKENS = (10, 20, 40, 80, 160), (1000, 2000, 4000)

@@ -2,7 +2,6 @@ import math
 
 import numpy as np
 import pytest
-from finescale.laws.advice.advise.trials import Trial
 
 from finescale.cli.tables import to_json
 from finescale.laws import (
@@ -17,6 +16,7 @@ from finescale.laws import (
 )
 from finescale.laws.advice.combined import combined_data, fit_combined, over_factors
 from finescale.laws.advice.selection import choose_law, select, without_worse
+from finescale.laws.advice.trials import Trial
 from finescale.laws.points import cells
 
 SIZES = (1, 2, 4, 8, 16)

@@ -11,7 +11,7 @@ from finescale.counts import format_count, format_rough
 from finescale.errors import UserError
 
 if TYPE_CHECKING:
-    from finescale.laws.advice.advise import Advice, CriticalSizes
+    from finescale.laws.advice import Advice, CriticalSizes
     from finescale.laws.advice.judgement import Doubling, MethodAdvice
     from finescale.laws.critical.crossing import Crossing
 
@@ -52,7 +52,7 @@ def add_commands(commands: Any) -> None:
 
 
 def _advise(parsed: argparse.Namespace) -> int:
-    from finescale.laws.advice.advise import advise
+    from finescale.laws.advice import advise
 
     pet_size = _pet_size(parsed.pet_size or [])
     points, settings = read_table(parsed, parsed.resamples)

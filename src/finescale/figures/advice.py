@@ -13,7 +13,7 @@ from finescale.counts import format_rough
 from finescale.figures.intervals import band
 from finescale.figures.panels import GREY, band_key, draw_band, spread
 from finescale.figures.style import LOSS_LABEL, PAGE_WIDTH, format_count, method_title, sequential
-from finescale.laws.advice.advise import Advice
+from finescale.laws.advice import Advice
 from finescale.laws.advice.judgement import MethodAdvice
 from finescale.laws.advice.question import NAMES
 from finescale.laws.critical.crossing import Crossing

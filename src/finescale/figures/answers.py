@@ -17,7 +17,7 @@ from finescale.figures.laws import failures, joint_panel, lay_out, single_title
 from finescale.figures.measured import Measured, measured, note_on_failures
 from finescale.figures.panels import Dot, Panel, Series
 from finescale.figures.style import FACTOR_TITLES, METADATA, format_count, method_title, styled
-from finescale.laws.advice.advise import Advice
+from finescale.laws.advice import Advice
 from finescale.laws.design import Design
 from finescale.laws.forms import FINETUNING_DATA, MULTIPLICATIVE
 from finescale.laws.intervals.ensemble import Ensemble

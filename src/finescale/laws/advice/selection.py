@@ -26,8 +26,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import stdtrit
 
-from finescale.laws.advice.advise.trials import LARGEST_DATA, Trial, to_leave_out, trial_of
 from finescale.laws.advice.combined import CombinedLaw, base_model, fit_combined
+from finescale.laws.advice.trials import LARGEST_DATA, Trial, to_leave_out, trial_of
 from finescale.laws.fitting.fit import Fit, Objective
 from finescale.laws.forms import CANDIDATES, Form
 from finescale.laws.intervals.ensemble import LEVEL
