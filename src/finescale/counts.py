@@ -1,4 +1,4 @@
-"""Counts of examples, tokens and parameters, as people write and read them."""
+"""Counts of examples, tokens, parameters and bytes, as people write and read them."""
 
 import math
 import re
@@ -36,3 +36,11 @@ def format_count(value: float) -> str:
 def format_rough(value: float) -> str:
     """An estimated count, which nobody knows to more than two digits (240, 97K)."""
     return format_count(float(f"{value:.2g}"))
+
+
+def format_bytes(value: float) -> str:
+    """A size on disk, in three digits and a decimal unit: 1234567 -> 1.23 MB."""
+    for size, unit in ((1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if value >= size * 0.9995:
+            return f"{value / size:.3g} {unit}"
+    return f"{value:.0f} bytes"
