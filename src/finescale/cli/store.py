@@ -67,7 +67,7 @@ def _invalidate(parsed: argparse.Namespace) -> int:
     doomed = [artifact, *dependents(store, artifact)]
     for item in doomed:
         print(f"{item.recipe.reference[:33]}  {item.label}")
-    if not parsed.yes and not _confirmed(f"Remove these {len(doomed)} artifacts? [y/N] "):
+    if not parsed.yes and not confirmed(f"Remove these {len(doomed)} artifacts? [y/N] "):
         print("Nothing was removed.")
         return 0
     remove(store, reversed(doomed))  # what was built last goes first
@@ -75,9 +75,10 @@ def _invalidate(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _confirmed(question: str) -> bool:
+def confirmed(question: str) -> bool:
+    """Whether the person at the terminal says yes; no where there is none."""
     try:
         return input(question).strip().lower() in ("y", "yes")
-    except EOFError:  # no terminal to ask: leave everything as it is
+    except EOFError:
         print()
         return False

@@ -14,6 +14,8 @@ MANIFEST = "artifact.json"
 # Snakemake deletes a declared output (the manifest) before a job starts and when it fails. This
 # copy under another name lets the next job restore the manifest instead of working again.
 MANIFEST_COPY = "artifact.copy.json"
+STRIPPED = "stripped.json"  # names the files that were dropped to save room (store/stripping.py)
+BESIDE_THE_FILES = (MANIFEST, MANIFEST_COPY, STRIPPED)
 SCRATCH_PREFIX = ".tmp-"
 
 
@@ -24,7 +26,7 @@ def sha256_of_file(path: Path) -> str:
 
 
 def list_files(folder: Path) -> list[dict[str, Any]]:
-    """Name, size in bytes and SHA-256 of every file of an artifact, the manifests left out."""
+    """Name, size in bytes and SHA-256 of every file of an artifact, what is beside left out."""
     names = sorted(
         path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
     )
@@ -35,7 +37,7 @@ def list_files(folder: Path) -> list[dict[str, Any]]:
             "sha256": sha256_of_file(folder / name),
         }
         for name in names
-        if name not in (MANIFEST, MANIFEST_COPY)
+        if name not in BESIDE_THE_FILES
     ]
 
 
@@ -62,33 +64,58 @@ class Artifact:
         """What people call it, as the plan said when it was made."""
         return self.manifest["provenance"].get("label", "")
 
+    def stripped(self) -> dict[str, int]:
+        """Name and size in bytes of the files that were dropped to save room and are not back."""
+        entries = _read_stripped(self.folder, self.manifest) or []
+        return {
+            entry["name"]: entry["size"]
+            for entry in entries
+            if not (self.folder / entry["name"]).exists()
+        }
+
     def problems(self) -> Iterator[str]:
-        """What is wrong with the files on disk, one line each; nothing when all is well."""
+        """What is wrong with the files on disk, one line each; nothing when all is well.
+
+        That files were stripped is no problem.
+        """
+        if _read_stripped(self.folder, self.manifest) is None:
+            yield f"{self.folder / STRIPPED}: damaged, so that nobody knows what was dropped"
+        stripped = self.stripped()
         listed = {entry["name"]: entry for entry in self.manifest["files"]}
         for name, entry in listed.items():
-            problem = _file_problem(self.folder / name, entry)
+            problem = None if name in stripped else _file_problem(self.folder / name, entry)
             if problem:
                 yield problem
         for path in sorted(self.folder.rglob("*")):
             name = path.relative_to(self.folder).as_posix()
-            if path.is_file() and name not in listed and name not in (MANIFEST, MANIFEST_COPY):
+            if path.is_file() and name not in listed and name not in BESIDE_THE_FILES:
                 yield f"{path}: not part of the artifact"
 
     def file(self, name: str) -> Path:
         """Path of a file whose bytes were checked against the manifest.
 
-        Raises UserError when the artifact has no such file or the bytes differ.
+        Raises UserError when the artifact has no such file, when it was stripped, or when the
+        bytes differ.
         """
         path = self.folder / name
         if name not in self._checked:
             entry = next((item for item in self.manifest["files"] if item["name"] == name), None)
             if entry is None:
                 raise UserError(f"{self.folder} has no file {name!r}")
+            if name in self.stripped():
+                raise UserError(f"{path}: dropped by `finescale gc --strip`\n{self._way_back}")
             problem = _file_problem(path, entry)
             if problem:
                 raise UserError(f"{problem}\n{remedy(self.recipe.digest)}")
             self._checked.add(name)
         return path
+
+    @property
+    def _way_back(self) -> str:
+        return (
+            "A run of snakemake makes it again where the study needs it; "
+            f"`snakemake -f {self.folder / MANIFEST}` makes it now."
+        )
 
     def json(self, name: str) -> Any:
         return json.loads(self.file(name).read_text())
@@ -97,6 +124,17 @@ class Artifact:
 def remedy(digest: str) -> str:
     """What to do about an artifact whose files are damaged."""
     return f"Run `finescale invalidate {digest[:12]}`, then snakemake again, to rebuild it."
+
+
+def _read_stripped(folder: Path, manifest: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """The manifest's entries of the files that were dropped; None where the list is damaged."""
+    try:
+        entries = json.loads((folder / STRIPPED).read_text())["files"]
+        return entries if all(entry in manifest["files"] for entry in entries) else None
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _file_problem(path: Path, entry: dict[str, Any]) -> str | None:

@@ -1,6 +1,5 @@
 """Questions about a whole store: is it sound, what is something made from, what follows?"""
 
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from finescale.store.artifacts import (
     manifest_problem,
     read_manifest,
 )
-from finescale.store.publishing import scratch_folder
+from finescale.store.publishing import bury
 
 
 def verify(store: Store) -> Iterator[str]:
@@ -63,8 +62,7 @@ def dependents(store: Store, artifact: Artifact) -> list[Artifact]:
 def remove(store: Store, artifacts: Iterable[Artifact]) -> None:
     """Remove artifacts; each is gone from its place at once, by a rename."""
     for artifact in artifacts:
-        with scratch_folder(store, artifact.recipe) as grave:
-            os.rename(artifact.folder, grave)
+        bury(artifact.folder)
 
 
 def artifact_of_path(store: Store, path: Path) -> Artifact:
@@ -96,4 +94,10 @@ def trace(store: Store, artifact: Artifact) -> Iterator[str]:
                 waiting.append(store.open(reference))
     for reference in sorted(depth, key=lambda key: (depth[key], key)):
         opened = store.open(reference)
-        yield f"{'  ' * depth[reference]}{reference[:33]}  {opened.label}"
+        yield f"{'  ' * depth[reference]}{reference[:33]}  {opened.label}{_mark(opened)}"
+
+
+def _mark(artifact: Artifact) -> str:
+    """What `trace` says of an artifact some of whose files were dropped."""
+    names = sorted(artifact.stripped())
+    return f"  [stripped: {', '.join(names)}]" if names else ""

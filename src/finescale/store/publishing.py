@@ -4,6 +4,8 @@ import contextlib
 import errno
 import json
 import os
+import re
+import secrets
 import shutil
 import socket
 import tempfile
@@ -26,6 +28,7 @@ from finescale.store.artifacts import (
 )
 from finescale.store.recipes import PATH_DIGITS, Recipe
 
+ASIDE_PREFIX = ".aside-"
 PUBLISH_ATTEMPTS = 10
 
 
@@ -34,8 +37,9 @@ def scratch_folder(store: Store, recipe: Recipe) -> Iterator[Path]:
     """A folder of this process alone, beside the artifact's place; gone at the end."""
     parent = store.folder(recipe.reference).parent
     parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned_scratch(parent, recipe)
-    prefix = f"{_scratch_stem(recipe)}-{os.getpid()}-"
+    name = recipe.digest[:PATH_DIGITS]
+    _remove_abandoned_scratch(parent, name)
+    prefix = f"{_scratch_stem(name)}-{os.getpid()}-"
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     folder.chmod(0o755)
     try:
@@ -44,16 +48,34 @@ def scratch_folder(store: Store, recipe: Recipe) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _scratch_stem(recipe: Recipe) -> str:
-    return f"{SCRATCH_PREFIX}{recipe.digest[:PATH_DIGITS]}-{socket.gethostname()}"
+def _scratch_stem(name: str) -> str:
+    return f"{SCRATCH_PREFIX}{name}-{socket.gethostname()}"
 
 
-def _remove_abandoned_scratch(parent: Path, recipe: Recipe) -> None:
+def _remove_abandoned_scratch(parent: Path, name: str) -> None:
     """Remove what killed processes of this host left for the same artifact."""
-    for folder in parent.glob(f"{_scratch_stem(recipe)}-*"):
-        process = folder.name.removeprefix(f"{_scratch_stem(recipe)}-").split("-")[0]
-        if process.isdigit() and not process_is_alive(int(process)):
+    for folder in parent.glob(f"{_scratch_stem(name)}-*"):
+        _, process = scratch_owner(folder)
+        if process is not None and not process_is_alive(process):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def scratch_owner(folder: Path) -> tuple[str, int | None]:
+    """Host and process that a scratch folder belongs to, as its name says."""
+    match = re.fullmatch(r"[^-]*-(.*)-(\d+)-[^-]*", folder.name.removeprefix(SCRATCH_PREFIX))
+    return (match[1], int(match[2])) if match else ("", None)
+
+
+def bury(folder: Path) -> bool:
+    """Remove a folder of the store, which is gone from its place at once, by a rename.
+
+    Returns whether all of it is gone: on a network file system, files that somebody has open stay
+    in a scratch folder until the next `finescale gc`.
+    """
+    grave = folder.parent / f"{_scratch_stem(folder.name)}-{os.getpid()}-{secrets.token_hex(4)}"
+    os.rename(folder, grave)
+    shutil.rmtree(grave, ignore_errors=True)
+    return not grave.exists()
 
 
 def process_is_alive(process: int) -> bool:
@@ -72,11 +94,17 @@ def publish(
 ) -> None:
     """Turn a filled scratch folder into the artifact of `recipe`.
 
-    If a complete artifact is already there, it stays and the scratch folder is dropped; a folder
-    that does not check is moved aside first. UserError when another process keeps interfering.
+    If a complete artifact is already there, it stays and the scratch folder is dropped; what is
+    left of a stripped one gives way, and a folder that does not check is moved aside first.
+    UserError when another process keeps interfering.
     """
     _write_manifests(recipe, scratch, inputs, provenance)
     sync_folder(scratch)
+    put_in_place(store, recipe, scratch)
+
+
+def put_in_place(store: Store, recipe: Recipe, scratch: Path) -> None:
+    """Rename a synced scratch folder with its manifests into place, as `publish` says."""
     target = store.folder(recipe.reference)
     for _ in range(PUBLISH_ATTEMPTS):
         try:
@@ -88,8 +116,37 @@ def publish(
                 raise
         if restore(store, recipe):
             return
-        clear_place(store, recipe)
+        if is_stripped(store, recipe):
+            _replace_stripped(target, scratch)
+        else:
+            clear_place(store, recipe)
     raise UserError(f"{target}: something keeps writing there; stop it and run again")
+
+
+def is_stripped(store: Store, recipe: Recipe) -> bool:
+    """Whether the artifact of `recipe` is there but for files that were dropped to save room."""
+    artifact = left_of(store.folder(recipe.reference))
+    return artifact is not None and artifact.recipe == recipe and bool(artifact.stripped())
+
+
+def left_of(folder: Path) -> Artifact | None:
+    """The artifact in a folder by either copy of its manifest, its files not looked at."""
+    for name in (MANIFEST, MANIFEST_COPY):
+        manifest = read_manifest(folder / name)
+        if manifest is not None:
+            return Artifact(folder, manifest)
+    return None
+
+
+def _replace_stripped(target: Path, scratch: Path) -> None:
+    before, now = left_of(target), left_of(scratch)
+    if before and now and before.content_sha256 != now.content_sha256:
+        print(
+            f"{target}: made again with other bytes than before; "
+            "`finescale verify` names what was built from the old ones"
+        )
+    with contextlib.suppress(FileNotFoundError):  # another writer was faster
+        bury(target)
 
 
 def _write_manifests(
@@ -119,7 +176,7 @@ def sync_folder_entry(folder: Path) -> None:
 
 
 def restore(store: Store, recipe: Recipe) -> bool:
-    """Whether a complete artifact of `recipe` is there, after repairing what can be repaired.
+    """Whether all of the artifact of `recipe` is there, after repairing what can be repaired.
 
     A folder without its manifest whose files agree with the manifest's copy gets it back.
     """
@@ -129,7 +186,8 @@ def restore(store: Store, recipe: Recipe) -> bool:
             manifest = read_manifest(folder / name)
             if manifest is None or manifest["digest"] != recipe.digest:
                 continue
-            if not any(Artifact(folder, manifest).problems()):
+            artifact = Artifact(folder, manifest)
+            if not artifact.stripped() and not any(artifact.problems()):
                 _put_back(store, recipe, name)
                 return True
     except FileNotFoundError:  # another writer has just moved the folder aside
@@ -149,9 +207,14 @@ def _put_back(store: Store, recipe: Recipe, intact_name: str) -> None:
 
 
 def clear_place(store: Store, recipe: Recipe) -> None:
-    """Move aside what lies at the place of an artifact that has to be made."""
+    """Move aside what lies at the place of an artifact that has to be made.
+
+    What is left of a stripped artifact stays until it can be replaced: it took long to make.
+    """
     folder = store.folder(recipe.reference)
-    aside = folder.parent / f".aside-{folder.name}-{time.time_ns()}"
+    if is_stripped(store, recipe):
+        return
+    aside = folder.parent / f"{ASIDE_PREFIX}{folder.name}-{time.time_ns()}"
     with contextlib.suppress(FileNotFoundError):  # nothing there, or another writer moved it first
         if any(folder.iterdir()):
             os.rename(folder, aside)
