@@ -30,6 +30,7 @@ def make(job: Job) -> None:
             for name, artifact in zip(parameters[f"{kind}s"], job.inputs(f"{kind}s"), strict=True)
         ],
         unsupported=parameters["unsupported"],
+        stamp=parameters.get("stamp", ""),
     )
     (job.out / "report.html").write_text(render(study), encoding="utf-8")
     for claim in study.claims:

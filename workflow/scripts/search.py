@@ -13,7 +13,8 @@ def make(job: Job) -> None:
         result = run.json("result.json")
         row = labels | {name: result[name] for name in RESULTS}
         runs.append(row | {"digest": run.recipe.digest})
-    search_figure(job.parameters["title"], runs, job.parameters["used"], job.out)
+    title, used = job.parameters["title"], job.parameters["used"]
+    search_figure(title, runs, used, job.out, job.parameters.get("stamp", ""))
 
 
 if __name__ == "__main__":

@@ -48,7 +48,8 @@ def draw(
     `fits` are in the order of the study's tasks: Figure 1 and Table 2 show the first. `scores` are
     those of the suite that is drawn, one for each task that has it.
     `parameters` need `tasks` for table1 and `model_sizes` for table3 (see the functions), else
-    nothing. Raises KeyError for a name that there is no function for.
+    nothing; a `stamp` among them is set above the drawing. Raises KeyError for a name that there
+    is no function for.
     """
     drawings: dict[str, Callable[[], None]] = {
         "figure1": lambda: single_variable_figure(fits, points, folder),
@@ -69,5 +70,5 @@ def draw(
         factor, suite = SCORE_FIGURES[name]
         drawings[name] = lambda: score_figure(scores, folder, factor=factor, suite=suite)
     drawing = drawings[name]
-    with styled():
+    with styled(parameters.get("stamp", "")):
         drawing()

@@ -25,17 +25,21 @@ PANEL_HEIGHT = 2.5  # inches
 
 
 def search_figure(
-    title: str, runs: Sequence[Mapping[str, Any]], used: Mapping[str, Mapping], folder: Path
+    title: str,
+    runs: Sequence[Mapping[str, Any]],
+    used: Mapping[str, Mapping],
+    folder: Path,
+    stamp: str = "",
 ) -> None:
     """A panel for each method: dev log-perplexity over learning rate, a line for each batch.
 
     A run has `method`, `learning_rate`, `batch_examples`, and of its result `status`,
     `dev_log_perplexity` (nats per target token), `best_step` and `steps`. `used` is the study's own
-    choice for each method.
+    choice for each method. A `stamp` is set above the drawing.
     """
     rows = marked(runs, used)
     methods = list(dict.fromkeys(row["method"] for row in rows))
-    with styled():
+    with styled(stamp):
         figure = Figure(figsize=(PAGE_WIDTH, PANEL_HEIGHT), layout="constrained")
         grid = figure.subplots(1, len(methods), squeeze=False)[0]
         for axes, method in zip(grid, methods, strict=True):

@@ -2,8 +2,9 @@
 
 import csv
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from matplotlib import colormaps, rc_context
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from finescale.counts import format_count as format_count
 
@@ -48,9 +50,23 @@ METADATA: dict[str, dict[str, Any]] = {  # no dates or versions
 }
 
 
-def styled() -> AbstractContextManager[None]:
-    """A context in which matplotlib draws in this style."""
-    return rc_context(STYLE)
+STAMP: dict[str, Any] = {"color": "#b00020", "fontsize": 8, "fontweight": "bold", "gid": "stamp"}
+STAMP_MARGIN = 0.06  # inches, on all sides of the stamp
+_stamp: ContextVar[str] = ContextVar("stamp", default="")
+
+
+@contextmanager
+def styled(stamp: str = "") -> Iterator[None]:
+    """A context in which matplotlib draws in this style.
+
+    What `save` writes in it has the `stamp`, if one is given, in a strip above the drawing.
+    """
+    token = _stamp.set(stamp)
+    try:
+        with rc_context(STYLE):
+            yield
+    finally:
+        _stamp.reset(token)
 
 
 def sequential(count: int) -> list[str]:
@@ -105,8 +121,19 @@ def format_deviations(fitted: float | None, held_out: float | None) -> str:
 
 def save(figure: Figure, folder: Path, stem: str) -> None:
     """Write PDF, PNG and SVG without dates or versions, so that equal content is equal bytes."""
+    page = _with_stamp(figure, _stamp.get()) if _stamp.get() else None
     for suffix, metadata in METADATA.items():
-        figure.savefig(Path(folder) / f"{stem}{suffix}", metadata=metadata)
+        figure.savefig(Path(folder) / f"{stem}{suffix}", metadata=metadata, bbox_inches=page)
+
+
+def _with_stamp(figure: Figure, stamp: str) -> Bbox:
+    """Stamp a finished figure above its upper edge; return the page that holds both, in inches."""
+    width, height = figure.get_size_inches()
+    corner = STAMP_MARGIN / width, 1 + STAMP_MARGIN / height
+    text = figure.text(*corner, stamp, va="bottom", **STAMP)
+    box = text.get_window_extent()
+    right, top = box.x1 / figure.dpi, box.y1 / figure.dpi
+    return Bbox([[0, 0], [max(width, right + STAMP_MARGIN), top + STAMP_MARGIN]])
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping]) -> None:

@@ -68,6 +68,7 @@ class Study:
     claims: Sequence[Claim]
     drawings: Sequence[Drawing]
     unsupported: Mapping[str, str]  # why a figure or table is not drawn
+    stamp: str = ""  # of a preview, which is not the study's own page
 
     def of_kind(self, kind: str) -> list[Drawing]:
         """The figures or the tables, by number."""

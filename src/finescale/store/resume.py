@@ -42,6 +42,21 @@ def hold(folder: Path) -> Iterator[Path]:
             lock.unlink(missing_ok=True)
 
 
+def is_held(folder: Path, silent_after: float = STALE_AFTER_SECONDS) -> bool:
+    """Whether a living process seems to hold `folder`; asks once, does not wait for heartbeats.
+
+    Of another host's process the age of its last heartbeat tells, if the clocks agree.
+    """
+    lock = folder / "lock.json"
+    holder = _holder(lock)
+    if holder.get("host") == socket.gethostname():
+        return process_is_alive(holder["process"])
+    try:
+        return time.time() - lock.stat().st_mtime < silent_after
+    except FileNotFoundError:
+        return False
+
+
 def release_for_good(folder: Path) -> None:
     """Remove a resume folder whose artifact is published."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -64,8 +79,8 @@ def _acquire(lock: Path, token: str) -> None:
 
 
 def _create(lock: Path, token: str) -> bool:
-    lock.parent.mkdir(parents=True, exist_ok=True)  # the last holder may have removed it
     try:
+        lock.parent.mkdir(parents=True, exist_ok=True)  # the last holder may have removed it
         stream = lock.open("x")
     except (FileExistsError, FileNotFoundError):
         return False

@@ -41,10 +41,9 @@ def draw_laws(
     of_first = {"points": [points[first]], "fits": [fits[first]]}
     results.drawing("figure", "figure1", of_first)
     results.drawing("figure", "figure2", everything)
-    missing = _missing(config)
     for stage, name in NEEDS_A_GRID:
-        if name in missing:
-            results.plan.unsupported[name] = missing[name]
+        if reason := lacking(config, name):
+            results.plan.unsupported[name] = reason
         else:
             results.drawing(stage, name, everything)
     results.drawing("figure", "figure10", {"laws": list(laws.values())})
@@ -54,18 +53,22 @@ def draw_laws(
     results.drawing("table", "table6", everything)
 
 
-def _missing(config: Mapping[str, Any]) -> dict[str, str]:
-    """What no task of the study has, by the figure or table that needs it."""
+def lacking(config: Mapping[str, Any], name: str) -> str | None:
+    """What no task of a config has that a figure or table needs; None where nothing lacks."""
     tasks = list(config["tasks"].values())
-    missing = {}
-    if not any(grid.varies(task, "pretraining_tokens") for task in tasks):
-        missing["figure3"] = "no task has two or more pretraining_tokens"
-    if not any(grid.varies(task, "pet_parameter_size") for task in tasks):
-        missing["figure4"] = "no task has two or more pet_parameter_size values"
-    if not any(_compares_methods(task) for task in tasks):
+    if name == "figure3" and not any(grid.varies(task, "pretraining_tokens") for task in tasks):
+        return "no task has two or more pretraining_tokens"
+    if name == "figure4" and not any(grid.varies(task, "pet_parameter_size") for task in tasks):
+        return "no task has two or more pet_parameter_size values"
+    if name in ("figure5", "table5") and not any(map(_compares_methods, tasks)):
         needs = "two or more methods and two or more values of llm_model_size or pretraining_tokens"
-        missing |= dict.fromkeys(("figure5", "table5"), f"no task has {needs}")
-    return missing
+        return f"no task has {needs}"
+    for _, drawing, suite, factor in DRAWN_FROM_SCORES:
+        if name == drawing and not tasks_with(config, suite, factor):
+            any_size = factor in (None, "llm_model_size")
+            values = "" if any_size else f" and two or more {factor} values"
+            return f"no task has the suite `{suite}`{values}"
+    return None
 
 
 def _compares_methods(task: Mapping[str, Any]) -> bool:
@@ -73,26 +76,25 @@ def _compares_methods(task: Mapping[str, Any]) -> bool:
     return varied and len(grid.methods_of(task)) > 1
 
 
+def tasks_with(config: Mapping[str, Any], suite: str, factor: str | None) -> list[str]:
+    """The tasks that have a suite and draw it over a factor; over anything where it is None."""
+    return [
+        key
+        for key, task in config["tasks"].items()
+        if suite in suites_of(task) and factor in (None, *drawn_factors(task, suite))
+    ]
+
+
 def draw_scores(results: ResultPlanner, points: Mapping[str, str], scores: Scores) -> None:
     """Plan what is drawn from generations, each from the tasks that have its suite and factor."""
-    tasks = results.config["tasks"]
     for stage, name, suite, factor in DRAWN_FROM_SCORES:
-        drawn = [
-            key
-            for key, task in tasks.items()
-            if suite in suites_of(task) and factor in (None, *drawn_factors(task, suite))
-        ]
-        if not drawn:
-            results.plan.unsupported[name] = _needs(suite, factor)
+        if reason := lacking(results.config, name):
+            results.plan.unsupported[name] = reason
             continue
+        drawn = tasks_with(results.config, suite, factor)
         inputs = {
             "scores": [scores[task, suite] for task in drawn],
             "points": [points[task] for task in drawn],
         }
         shown = [results.scored_task(task, suite) for task in drawn]
         results.drawing(stage, name, inputs, tasks=shown)
-
-
-def _needs(suite: str, factor: str | None) -> str:
-    values = "" if factor in (None, "llm_model_size") else f" and two or more {factor} values"
-    return f"no task has the suite `{suite}`{values}"

@@ -1,6 +1,6 @@
 """The cells of a task: every combination of factors that is finetuned."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +81,49 @@ def cells(config: Mapping[str, Any], task: Mapping[str, Any]) -> list[Cell]:
     )
     found.update(dict.fromkeys(_noise_floor(config, task)))
     return list(found)
+
+
+def with_cells(config: Mapping[str, Any], cells: Mapping[str, Sequence[Cell]]) -> dict[str, Any]:
+    """A config that has just these tasks, and in their grids the values that their cells have."""
+    tasks = {
+        name: {**config["tasks"][name], "grid": _grid_of(kept, config, config["tasks"][name])}
+        for name, kept in cells.items()
+        if kept
+    }
+    return {**config, "tasks": tasks}
+
+
+def _grid_of(
+    cells: Sequence[Cell], config: Mapping[str, Any], task: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A task's grid without the values that none of the cells has, the other factors at base."""
+
+    def found(factor: str) -> dict[str, Any]:
+        field = "size" if factor == "llm_model_size" else factor
+        on = (cell for cell in cells if moves_along(factor, cell, config, task))
+        return _measured(task["grid"][factor], {getattr(cell, field) for cell in on})
+
+    def by_method(factor: str, some: Iterable[Cell]) -> dict[str, Any]:
+        values: dict[str, set[Any]] = {method: set() for method in task["grid"][factor]}
+        for cell in some:
+            values.get(cell.method, set()).add(getattr(cell, factor))
+        return {
+            method: _measured(axis, values[method])
+            for method, axis in task["grid"][factor].items()
+            if values[method]
+        }
+
+    pets = (cell for cell in cells if moves_along("pet_parameter_size", cell, config, task))
+    return {
+        "base_size": base_size(task),
+        **{factor: found(factor) for factor in ("llm_model_size", "pretraining_tokens")},
+        "pet_parameter_size": by_method("pet_parameter_size", pets),
+        "finetuning_examples": by_method("finetuning_examples", cells),
+    }
+
+
+def _measured(axis: Mapping[str, Any], values: Collection[Any]) -> dict[str, Any]:
+    return {**axis, "values": [value for value in axis["values"] if value in values]}
 
 
 def settings(

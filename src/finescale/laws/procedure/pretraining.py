@@ -152,7 +152,9 @@ def _size_points(
 def _token_points(
     models: Sequence[BaseModel], held_out: int | None
 ) -> tuple[list[PretrainingPoint], int]:
-    """The logged checkpoints of the longest run, and 1 if it diverged, else 0."""
+    """The logged checkpoints of the longest run, if there is one, and 1 if it diverged, else 0."""
+    if not models:
+        return [], 0
     run = max(models, key=lambda model: model.pretraining_tokens)
     if not run.ok:
         return [], 1
