@@ -5,6 +5,7 @@ from typing import Any
 
 from finescale.errors import refuse_mistakes
 from finescale.study import grid
+from finescale.study.hardware import hardware_mistakes
 from finescale.study.sources import Pin, count_records
 
 
@@ -15,6 +16,7 @@ def check_meaning(config: dict[str, Any], pins: Mapping[str, Pin], name: str) ->
         *(line for key in config["families"] for line in _family_mistakes(config, key)),
         *(line for key in config["tasks"] for line in _task_mistakes(config, key, pins)),
         *_search_mistakes(config, pins),
+        *hardware_mistakes(config),
     ]
     refuse_mistakes(name, mistakes)
 
