@@ -155,9 +155,19 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
         recipe = Recipe.from_dict(manifest["recipe"])
         content = content_sha256(recipe, manifest["files"])
         fits = (manifest["digest"], manifest["content_sha256"]) == (recipe.digest, content)
-        return manifest if fits and {"inputs", "provenance"} <= manifest.keys() else None
+        return manifest if fits and _is_well_formed(manifest) else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _is_well_formed(manifest: dict[str, Any]) -> bool:
+    files = ((item["name"], item["size"], item["sha256"]) for item in manifest["files"])
+    return all(
+        (
+            *(tuple(map(type, item)) == (str, int, str) for item in files),
+            *(isinstance(manifest[name], dict) for name in ("inputs", "provenance")),
+        )
+    )
 
 
 def manifest_problem(folder: Path) -> str:

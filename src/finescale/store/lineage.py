@@ -15,6 +15,8 @@ from finescale.store.artifacts import (
 )
 from finescale.store.publishing import bury
 
+MOST_NAMED = 2  # files that `trace` names of a stripped artifact
+
 
 def verify(store: Store) -> Iterator[str]:
     """Re-hash everything below the store; one line for each thing that is wrong.
@@ -100,4 +102,5 @@ def trace(store: Store, artifact: Artifact) -> Iterator[str]:
 def _mark(artifact: Artifact) -> str:
     """What `trace` says of an artifact some of whose files were dropped."""
     names = sorted(artifact.stripped())
-    return f"  [stripped: {', '.join(names)}]" if names else ""
+    shown = f"{len(names)} files" if len(names) > MOST_NAMED else ", ".join(names)
+    return f"  [stripped: {shown}]" if names else ""
