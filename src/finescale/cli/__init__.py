@@ -6,12 +6,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from finescale.cli import advice, design, laws, show, store
+from finescale.cli import advice, design, gc, imports, laws, preview, show, store
 from finescale.errors import UserError
 
 GROUPS = {
     "scaling laws from a table of finetuning runs": (laws, advice, design),
-    "questions about a store of results": (store,),
+    "a study that is not finished": (preview,),
+    "questions about a store of results": (store, gc, imports),
     "what models wrote": (show,),
 }
 
