@@ -5,14 +5,10 @@ import pytest
 import torch
 
 from finescale.models import attach, build_decoder
-from finescale.training import evaluation
-from finescale.training.evaluation import (
-    Likelihood,
-    evaluation_batches,
-    likelihood,
-    negative_log_likelihood,
-)
-from finescale.training.loader import collate, finetuning_row
+from finescale.training import TargetLoss, evaluation
+from finescale.training import loss as loss_module
+from finescale.training.evaluation import Likelihood, evaluation_batches, likelihood
+from finescale.training.loader import collate, empty_batch, finetuning_row
 from finescale.training.objective import Row
 
 METHODS = [("fmt", None), ("lora", 2), ("prompt", 3)]
@@ -25,14 +21,15 @@ def rows(tiny):
     return [finetuning_row(source, target, tiny.VOCABULARY) for source, target in pairs]
 
 
-def tuned(tiny, method="fmt", size=None):
-    return attach(build_decoder(tiny.SIZE, 80, seed=1), method, size, np.arange(20, 80))
+def target_loss(tiny, method="fmt", size=None):
+    model = attach(build_decoder(tiny.SIZE, 80, seed=1), method, size, np.arange(20, 80))
+    return TargetLoss(model)
 
 
 def test_loss_and_gradient_equal_transformers_with_labels(tiny, rows):
-    model, reference = tuned(tiny), build_decoder(tiny.SIZE, 80, seed=1)
+    loss, reference = target_loss(tiny), build_decoder(tiny.SIZE, 80, seed=1)
     batch = collate(rows, pad=0)
-    ours = negative_log_likelihood(model, batch)
+    ours = loss(batch)
     labels = torch.full_like(batch.ids, -100)
     for k, row in enumerate(rows):
         labels[k, row.start : len(row.ids)] = torch.from_numpy(row.ids[row.start :])
@@ -42,41 +39,66 @@ def test_loss_and_gradient_equal_transformers_with_labels(tiny, rows):
     torch.testing.assert_close(ours / tokens, theirs)
     (ours / tokens).backward()
     theirs.backward()
-    for a, b in zip(model.decoder.parameters(), reference.parameters(), strict=True):
+    for a, b in zip(loss.model.decoder.parameters(), reference.parameters(), strict=True):
         torch.testing.assert_close(a.grad, b.grad, atol=1e-6, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("method", "size"), METHODS)
 def test_loss_does_not_depend_on_padding_or_company(tiny, rows, method, size):
-    model = tuned(tiny, method, size)
-    together = negative_log_likelihood(model, collate(rows, pad=0))
-    alone = sum(negative_log_likelihood(model, collate([row], pad=0)) for row in rows)
-    other_pad = negative_log_likelihood(model, collate(rows, pad=33))
+    loss = target_loss(tiny, method, size)
+    together = loss(collate(rows, pad=0))
+    alone = sum(loss(collate([row], pad=0)) for row in rows)
+    other_pad = loss(collate(rows, pad=33))
     torch.testing.assert_close(together, alone)
     torch.testing.assert_close(together, other_pad, rtol=1e-6, atol=0)
 
 
 def test_loss_is_on_the_target_alone(tiny):
-    model = tuned(tiny)
+    loss = target_loss(tiny)
+    model = loss.model
     ids = np.array([2, 30, 31, 4, 40, 41, 1])
     log_probabilities = model.logits(model(torch.from_numpy(ids)[None]))[0].log_softmax(-1)
     expected = -sum(log_probabilities[k - 1, ids[k]] for k in (4, 5, 6))
-    loss = negative_log_likelihood(model, collate([Row(ids, 4)], pad=0))
-    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(loss(collate([Row(ids, 4)], pad=0)), expected)
+
+
+@pytest.mark.parametrize(("method", "size"), METHODS)
+def test_a_batch_without_targets_has_no_loss_and_no_gradient(tiny, method, size):
+    loss = target_loss(tiny, method, size)
+    value = loss(empty_batch())
+    value.backward()
+    assert value.item() == 0
+    gradients = [parameter.grad for parameter in loss.model.trainable().values()]
+    assert all(gradient is not None and not gradient.any() for gradient in gradients)
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_logits_in_pieces_give_the_same_loss_and_gradient(tiny, rows, monkeypatch, precision):
+    batch, values = collate(rows, pad=0), []
+    for most in (2**29, 80 * 7):
+        monkeypatch.setattr(loss_module, "TRAINING_LOGITS", most)
+        loss = target_loss(tiny)
+        with torch.autocast("cpu", precision, enabled=precision != torch.float32):
+            value = loss(batch)
+        value.backward()
+        values.append([value, *(parameter.grad for parameter in loss.parameters())])
+    tolerance = 1e-6 if precision == torch.float32 else 0.05
+    for a, b in zip(*values, strict=True):
+        torch.testing.assert_close(a, b, atol=tolerance * float(a.detach().abs().max()), rtol=1e-5)
 
 
 def test_likelihood_sums_over_all_rows_in_any_batching(tiny, rows, monkeypatch):
-    model = tuned(tiny)
-    whole = likelihood(model, [collate(rows, pad=0)])
+    loss = target_loss(tiny)
+    whole = likelihood(loss, [collate(rows, pad=0)])
     monkeypatch.setattr(evaluation, "BATCH_IDS", 64)
-    monkeypatch.setattr(evaluation, "LOGITS", 80 * 3)
+    monkeypatch.setattr(loss_module, "EVALUATION_LOGITS", 80 * 3)
     batches = evaluation_batches(rows, pad=0)
     assert len(batches) > 5
     assert all(batch.ids.numel() <= 64 for batch in batches)
-    split = likelihood(model, batches)
+    split = likelihood(loss, batches)
     assert split.tokens == whole.tokens == sum(len(row.ids) - row.start for row in rows)
     assert split.total == pytest.approx(whole.total, rel=1e-6)
-    assert whole.total == pytest.approx(negative_log_likelihood(model, collate(rows, 0)).item())
+    assert whole.total == pytest.approx(loss(collate(rows, 0)).item())
 
 
 def test_log_perplexity_is_weighted_by_tokens():

@@ -5,13 +5,26 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from finescale.training.loader import FinetuningBatches, Loader, PretrainingBatches, collate
+from finescale.launch import Company, Place
+from finescale.training.loader import (
+    FinetuningBatches,
+    Loader,
+    PretrainingBatches,
+    bounded,
+    collate,
+    empty_batch,
+)
 from finescale.training.objective import Objective, Row
 
 
 def ids_of(batch):
     """The rows of a batch without padding, as tuples."""
     return {tuple(int(i) for i in row if i) for row in batch.ids}
+
+
+def whole(batches, step):
+    """All rows of a step in one batch."""
+    return collate(batches.rows(step), batches.pad)
 
 
 @pytest.fixture
@@ -27,7 +40,7 @@ def test_collate_marks_the_position_before_each_target():
 
 
 def test_rows_are_bos_source_sep_target_with_loss_on_the_target(tiny, batches):
-    batch, (indices) = batches(0), batches.order(0)[0]
+    batch, (indices) = whole(batches, 0), batches.order(0)[0]
     examples = batches.examples
     expected = [[2, *examples.sources[i], 4, *examples.targets[i]] for i in indices]
     assert [[i for i in row if i] for row in batch.ids.tolist()] == expected
@@ -44,12 +57,14 @@ def test_each_example_once_an_epoch_in_another_order_each_time(batches):
 
 
 def test_batches_depend_on_the_step_alone(tiny, batches):
-    straight = [ids_of(batches(step)) for step in range(25)]
+    straight = [ids_of(whole(batches, step)) for step in range(25)]
     fresh = FinetuningBatches(batches.examples, batches.indices, tiny.VOCABULARY, 4, seed=7)
-    assert [ids_of(batch) for batch in Loader(fresh, 16, 25)] == straight[16:]
-    assert [ids_of(fresh(step)) for step in (20, 3, 12)] == [straight[k] for k in (20, 3, 12)]
+    assert [ids_of(batch) for (batch,) in Loader(fresh, 16, 25)] == straight[16:]
+    assert [ids_of(whole(fresh, step)) for step in (20, 3, 12)] == [
+        straight[k] for k in (20, 3, 12)
+    ]
     other = FinetuningBatches(batches.examples, batches.indices, tiny.VOCABULARY, 4, seed=8)
-    assert [ids_of(other(step)) for step in range(11)] != straight[:11]
+    assert [ids_of(whole(other, step)) for step in range(11)] != straight[:11]
     assert len(Loader(fresh, 16, 25)) == 9
 
 
@@ -70,8 +85,38 @@ def test_pretraining_batches_hold_consecutive_rows(tiny):
     objective = Objective(
         tiny.PRETRAINING["objective"], tiny.stream(1500, 1), tiny.VOCABULARY, context=32, seed=0
     )
-    batch = PretrainingBatches(objective, 4)(step=5)
+    batch = whole(PretrainingBatches(objective, 4), step=5)
     rows = [objective.row(i) for i in range(20, 24)]
     for got, row in zip(batch.ids, rows, strict=True):
         assert got[: len(row.ids)].tolist() == row.ids.tolist()
     assert batch.targets.tolist() == [i for row in rows for i in row.ids[row.start :].tolist()]
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3, 6])
+@pytest.mark.parametrize("most_ids", [None, 1, 30, 45])
+def test_processes_share_a_batch_in_bounded_micro_batches(batches, ranks, most_ids):
+    sizes = [len(batches.rows(step)) for step in range(11)]
+    assert sorted(sizes) == [2, *[4] * 10]
+    for step, size in enumerate(sizes):
+        found = []
+        for rank in range(ranks):
+            company = Company(Place(rank, ranks))
+            (micro_batches,) = Loader(batches, step, step + 1, company, most_ids)
+            for batch in micro_batches:
+                assert most_ids is None or len(batch.ids) == 1 or batch.ids.numel() <= most_ids
+                found += ids_of(batch)
+        assert len(found) == size
+        assert set(found) == ids_of(whole(batches, step))
+
+
+def test_bounded_batches_count_the_padding():
+    rows = [Row(np.arange(length), 1) for length in (3, 9, 2, 2, 2, 12, 1)]
+    lengths = [[len(row.ids) for row in batch] for batch in bounded(rows, 10)]
+    assert lengths == [[3], [9], [2, 2, 2], [12], [1]]
+    assert list(bounded([], 10)) == []
+
+
+def test_an_empty_batch_has_no_targets():
+    batch = empty_batch()
+    assert batch.ids.shape == (1, 1)
+    assert len(batch.positions) == len(batch.targets) == 0

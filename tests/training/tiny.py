@@ -110,19 +110,19 @@ def data() -> Data:
 
 
 def pretrain_tiny(out: Path, resume: Path, seconds: float = 60.0, **changes) -> dict:
-    """`pretrain`, with folders made and parameters changed."""
-    predecessor = changes.pop("predecessor", None)
+    """`pretrain`, with folders made and parameters changed; `on` is hardware and company."""
+    predecessor, on = changes.pop("predecessor", None), changes.pop("on", ())
     _make(out, resume)
-    return pretrain(PRETRAINING | changes, streams(), VOCABULARY, out, resume, predecessor, seconds)
+    parameters = PRETRAINING | changes
+    return pretrain(parameters, streams(), VOCABULARY, out, resume, predecessor, seconds, *on)
 
 
 def finetune_tiny(base: Path, out: Path, resume: Path, seconds: float = 60.0, **changes) -> dict:
     """`finetune`, with folders made and parameters changed."""
-    used = changes.pop("data", None) or data()
+    used, on = changes.pop("data", None) or data(), changes.pop("on", ())
     _make(out, resume)
-    return finetune(
-        FINETUNING | changes, base, used, VOCABULARY, out, resume, "pretrain/0", seconds
-    )
+    parameters = FINETUNING | changes
+    return finetune(parameters, base, used, VOCABULARY, out, resume, "pretrain/0", seconds, *on)
 
 
 def _make(*folders: Path) -> None:

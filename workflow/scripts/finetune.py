@@ -1,7 +1,9 @@
 """Finetune one base model by one method on one subset, and measure its test log-perplexity."""
 
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
+from finescale.launch import OPTIONS, Company, Hardware, Place
 from finescale.store import Artifact, Job, run_job
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ def make(job: Job) -> None:
         job.out,
         job.resume,
         base_name=f"pretrain/{base.recipe.digest}",
+        hardware=job.hardware,
+        company=job.company,
     )
 
 
@@ -48,5 +52,12 @@ def examples(artifact: Artifact, split: str) -> "Examples":
     return open_examples(artifact.folder, split)
 
 
+def join(hardware: Hardware, place: Place) -> AbstractContextManager[Company]:
+    """All processes of this job, once they have met."""
+    from finescale.training import join
+
+    return join(hardware, place)
+
+
 if __name__ == "__main__":
-    run_job(make, preload=["finescale.models", "finescale.training"])
+    run_job(make, ["finescale.models", "finescale.training"], options=OPTIONS, join=join)

@@ -19,15 +19,18 @@ Records = dict[int, dict[str, str]]
 def make(job: Job) -> None:
     """Write outputs.jsonl, one line an example, and summary.json; none for a diverged model."""
     from finescale.corpora import write_records
+    from finescale.models import find_device
     from finescale.tokens import Tokenizer
 
+    device = find_device(job.hardware.accelerator)
     tokenizer = Tokenizer(job.input("tokenizer").file("tokenizer.model"))
     tuned, base = models(job)
     status = status_of(tuned, base)
     records = examples(job) if status == "ok" else {}
     # prompts before weights: mistakes in a suite show at once
     prompts = prompts_of(job, records, base.recipe.parameters["context"], tokenizer)
-    outputs = decode(load(tuned, base), prompts, job.parameters, tokenizer) if records else []
+    model = load(tuned, base).to(device) if records else None
+    outputs = decode(model, prompts, job.parameters, tokenizer) if model else []
     lines = [
         line(record, prompt, output, tokenizer)
         for record, prompt, output in zip(records.values(), prompts, outputs, strict=True)
@@ -122,14 +125,13 @@ def weights(artifact: Artifact, folder: str) -> Path:
 def decode(
     model: "TunedModel", prompts: "list[Prompt]", parameters: Any, tokenizer: "Tokenizer"
 ) -> "list[Output]":
-    """Decode on the GPU if there is one, else on one core."""
+    """Decode where the model is; on one core if that is the CPU."""
     import torch
 
     from finescale.evaluation.decoding import greedy
     from finescale.evaluation.prompts import newline_id
 
     torch.set_num_threads(1)
-    model.to("cuda" if torch.cuda.is_available() else "cpu")
     stop = {tokenizer.eos}
     if parameters["stop_at_newline"]:
         stop.add(newline_id(tokenizer))
@@ -154,4 +156,4 @@ def line(
 
 
 if __name__ == "__main__":
-    run_job(make, preload=["finescale.models", "finescale.evaluation.decoding"])
+    run_job(make, ["finescale.models", "finescale.evaluation.decoding"], options=["accelerator"])

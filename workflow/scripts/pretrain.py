@@ -1,8 +1,10 @@
 """Pretrain one base model, going on from the longest shorter run of the same trajectory."""
 
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
+from finescale.launch import OPTIONS, Company, Hardware, Place
 from finescale.store import Job, Recipe, run_job
 
 
@@ -23,7 +25,9 @@ def make(job: Job) -> None:
         Vocabulary.of(tokenizer),
         job.out,
         job.resume,
-        predecessor(job),
+        predecessor(job) if job.company.leads else None,
+        hardware=job.hardware,
+        company=job.company,
     )
 
 
@@ -42,5 +46,12 @@ def predecessor(job: Job) -> Path | None:
     return max(found, key=lambda a: a.recipe.parameters["tokens"]).file(STATE_FILE)
 
 
+def join(hardware: Hardware, place: Place) -> AbstractContextManager[Company]:
+    """All processes of this job, once they have met."""
+    from finescale.training import join
+
+    return join(hardware, place)
+
+
 if __name__ == "__main__":
-    run_job(make, preload=["finescale.models", "finescale.training"])
+    run_job(make, ["finescale.models", "finescale.training"], options=OPTIONS, join=join)

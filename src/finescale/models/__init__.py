@@ -5,10 +5,13 @@ from finescale.models.decoder import (
     build_decoder,
     count_parameters,
     decoder_config,
+    hollow_decoder,
     load_decoder,
     parameter_counts,
+    read_config,
     save_decoder,
 )
+from finescale.models.devices import device_name, find_device, refuse_shared
 from finescale.models.methods import METHODS, TunedModel, attach, load_tuned, tuned_parameters
 
 __all__ = [
@@ -19,9 +22,14 @@ __all__ = [
     "build_decoder",
     "count_parameters",
     "decoder_config",
+    "device_name",
+    "find_device",
+    "hollow_decoder",
     "load_decoder",
     "load_tuned",
     "parameter_counts",
+    "read_config",
+    "refuse_shared",
     "save_decoder",
     "tuned_parameters",
 ]

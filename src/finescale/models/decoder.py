@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from transformers import GemmaConfig, GemmaForCausalLM
+from transformers.initialization import no_init_weights
 from transformers.utils import logging
 
 PAD, EOS, BOS = 0, 1, 2  # the same in every tokenizer of the project
@@ -55,6 +57,17 @@ def build_decoder(size: Mapping[str, int], vocab_size: int, seed: int) -> GemmaF
         return GemmaForCausalLM(decoder_config(size, vocab_size))
 
 
+def hollow_decoder(config: GemmaConfig) -> GemmaForCausalLM:
+    """A decoder whose weights are still to be filled in.
+
+    The system gives memory on first use, so it takes none until then.
+    """
+    with no_init_weights():
+        model = GemmaForCausalLM(config)
+    model.tie_weights()
+    return model
+
+
 def count_parameters(model: GemmaForCausalLM) -> ParameterCounts:
     """Parameters of a model that is not wrapped by a tuning method."""
     total = sum(parameter.numel() for parameter in model.parameters())
@@ -67,9 +80,19 @@ def parameter_counts(size: Mapping[str, int], vocab_size: int) -> ParameterCount
         return count_parameters(GemmaForCausalLM(decoder_config(size, vocab_size)))
 
 
-def save_decoder(model: GemmaForCausalLM, folder: Path) -> None:
-    """Write config.json and model.safetensors as transformers reads them."""
-    model.save_pretrained(folder)
+def save_decoder(
+    model: GemmaForCausalLM, folder: Path, weights: dict[str, Tensor] | None = None
+) -> None:
+    """Write config.json and model.safetensors as transformers reads them.
+
+    `weights` are the model's own by name, tied ones once, where it does not hold them itself.
+    """
+    model.save_pretrained(folder, state_dict=weights)
+
+
+def read_config(folder: Path) -> GemmaConfig:
+    """The configuration of a decoder that `save_decoder` wrote."""
+    return GemmaConfig.from_pretrained(folder, local_files_only=True)
 
 
 def load_decoder(folder: Path) -> GemmaForCausalLM:

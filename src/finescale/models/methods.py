@@ -8,7 +8,7 @@ sees the padding after it, and without a mask attention takes its fast path.
 import json
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -54,9 +54,18 @@ class TunedModel(nn.Module, ABC):
         """The parameters that training changes, by name."""
         return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
 
+    def use(self, attention: str, activation_checkpointing: bool) -> None:
+        """Choose what costs time or memory and changes no result beyond rounding."""
+        self.decoder.set_attn_implementation(attention)
+        if activation_checkpointing:
+            self.decoder.gradient_checkpointing_enable({"use_reentrant": False})
+
     @abstractmethod
-    def save(self, folder: Path) -> None:
-        """Write what was tuned; `load_tuned` reads it."""
+    def save(self, folder: Path, weights: dict[str, Tensor] | None = None) -> None:
+        """Write what was tuned; `load_tuned` reads it.
+
+        `weights` are those of `trainable()`, whole and on the CPU, where the model is sharded.
+        """
 
 
 class FullTuning(TunedModel):
@@ -65,8 +74,8 @@ class FullTuning(TunedModel):
     def __init__(self, decoder: GemmaForCausalLM):
         super().__init__(decoder, decoder)
 
-    def save(self, folder: Path) -> None:
-        save_decoder(self.decoder, folder)
+    def save(self, folder: Path, weights: dict[str, Tensor] | None = None) -> None:
+        save_decoder(self.decoder, folder, weights)
 
 
 class AdapterTuning(TunedModel):
@@ -76,23 +85,32 @@ class AdapterTuning(TunedModel):
         super().__init__(model, cast(GemmaForCausalLM, model.get_base_model()))
         self.config = model.peft_config["default"]
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, weights: dict[str, Tensor] | None = None) -> None:
         """Write adapter_config.json and adapter_model.safetensors, which plain peft loads.
 
         peft's own `save_pretrained` asks the hub for the base model, adds a model card, and writes
         sets in an order that changes from process to process.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        state = get_peft_model_state_dict(self.model, save_embedding_layers=False)
-        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-        save_file(weights, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+        state = self._saved(self.trainable() if weights is None else weights)
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+        save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
         fields = self.config.to_dict() | {"inference_mode": True}
         text = json.dumps(fields, indent=2, sort_keys=True, default=sorted)
         (folder / "adapter_config.json").write_text(text + "\n", encoding="utf-8")
 
+    @abstractmethod
+    def _saved(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The trained weights by the names that peft gives them in a file."""
+
 
 class LoraTuning(AdapterTuning):
     """LoRA: W + BA on every attention and feed-forward matrix."""
+
+    def _saved(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return get_peft_model_state_dict(
+            self.model, state_dict=dict(weights), save_embedding_layers=False
+        )
 
 
 class PromptTuning(AdapterTuning):
@@ -101,6 +119,10 @@ class PromptTuning(AdapterTuning):
     peft keeps the embeddings; the batch is built here, because peft puts padding between prompt
     and text and so shifts the positions of short rows.
     """
+
+    def _saved(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        (prompt,) = weights.values()
+        return {"prompt_embeddings": prompt}
 
     @property
     def prompt(self) -> nn.Parameter:

@@ -19,11 +19,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 SOCKET_VARIABLE = "FINESCALE_FORKSERVER"
 REQUEST_BYTES = 1 << 20
+PASSED_ON = (signal.SIGTERM, signal.SIGUSR1)  # to the program, by its number in a byte
 KILLED = 137  # what a shell reports of a program ended by SIGKILL
 
 
@@ -67,8 +68,25 @@ def run_forked(preload: Sequence[str]) -> int | None:
             "preload": list(preload),
         }
         socket.send_fds(connection, [json.dumps(request).encode()], [0, 1, 2])
-        status = connection.recv(16)
+        with _passing_on(connection):
+            status = connection.recv(16)
     return int(status) if status else KILLED
+
+
+@contextlib.contextmanager
+def _passing_on(connection: socket.socket) -> Iterator[None]:
+    """Let the program have the signals that this process gets for it."""
+
+    def pass_on(number: int, frame: object) -> None:
+        with contextlib.suppress(OSError):  # the program has just ended
+            connection.sendall(bytes([number]))
+
+    before = {number: signal.signal(number, pass_on) for number in PASSED_ON}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def serve() -> None:
@@ -112,7 +130,7 @@ def _become(request: dict, descriptors: list[int], connection: socket.socket) ->
     os.environ.update(request["environment"])
     sys.argv = request["arguments"]
     finished = threading.Event()
-    watch = threading.Thread(target=_interrupt_with_caller, args=(connection, finished))
+    watch = threading.Thread(target=_hear_of_caller, args=(connection, finished))
     watch.daemon = True
     watch.start()
     status = 1
@@ -139,10 +157,19 @@ def _exit_status(leaving: SystemExit) -> int:
     return leaving.code or 0
 
 
-def _interrupt_with_caller(connection: socket.socket, finished: threading.Event) -> None:
-    """When the caller is gone too early, stop as by Ctrl-C: scratch folders are cleaned up."""
-    with contextlib.suppress(OSError):
-        connection.recv(1)
-    if not finished.is_set():
-        # to the main thread: another one would not wake it from a sleep or a wait
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)  # type: ignore[arg-type]
+def _hear_of_caller(connection: socket.socket, finished: threading.Event) -> None:
+    """Get the signals that the caller passes on, and stop when the caller is gone too early.
+
+    What the program does not handle itself stops it as Ctrl-C does: scratch folders are cleaned up.
+    """
+    number = None
+    while number != b"" and not finished.is_set():
+        number = b""
+        with contextlib.suppress(OSError):
+            number = connection.recv(1)
+        wanted = number[0] if number else signal.SIGINT
+        if not callable(signal.getsignal(wanted)):
+            wanted = signal.SIGINT
+        if not finished.is_set():
+            # to the main thread: another one would not wake it from a sleep or a wait
+            signal.pthread_kill(threading.main_thread().ident, wanted)  # type: ignore[arg-type]

@@ -1,17 +1,20 @@
 """Running one recipe: what every program in `workflow/scripts/` shares."""
 
 import argparse
+import contextlib
 import errno
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from finescale.errors import UserError
+from finescale.launch import ALONE, CPU, Company, Hardware, Place, add_options
 from finescale.store import forkserver, resume
 from finescale.store.artifacts import Artifact, Store
 from finescale.store.provenance import Stopwatch
@@ -32,13 +35,16 @@ REFUSALS = (
 class Job:
     """One recipe being made: read `parameters` and `inputs`, write files into `out`.
 
-    `resume` is a folder for unfinished work that outlives an interrupted run.
+    `resume` is a folder for unfinished work that outlives an interrupted run. Of several processes
+    in `company` only the leading one writes into either folder.
     """
 
     store: Store
     recipe: Recipe
     out: Path
     resume: Path
+    hardware: Hardware = CPU
+    company: Company = ALONE
 
     @property
     def parameters(self) -> Any:
@@ -53,7 +59,11 @@ class Job:
 
     @cached_property
     def _opened(self) -> dict[str, Artifact]:
-        return {item: self.store.open(item) for item in self.recipe.input_references()}
+        opened = {item: self.store.open(item) for item in self.recipe.input_references()}
+        if not self.company.leads:  # the leading process checks the files for all
+            for artifact in opened.values():
+                artifact._checked.update(entry["name"] for entry in artifact.manifest["files"])
+        return opened
 
     @property
     def opened(self) -> list[Artifact]:
@@ -61,19 +71,33 @@ class Job:
 
 
 def make_artifact(
-    store: Store, recipe: Recipe, make: Callable[[Job], None], label: str = ""
+    store: Store,
+    recipe: Recipe,
+    make: Callable[[Job], None],
+    label: str = "",
+    hardware: Hardware = CPU,
+    company: Company = ALONE,
 ) -> None:
     """Make and publish the artifact of `recipe`, unless it is complete already.
 
-    `label` is what people call the artifact; it is kept beside the provenance.
+    `label` is what people call the artifact; it is kept beside the provenance. Of several processes
+    the leading one does this, and the others call `make` with it when there is something to make.
     """
+    if not company.leads:
+        folders = company.decide(lambda: None)
+        if folders is not None:
+            make(Job(store, recipe, *folders, hardware, company))
+        return
     stopwatch = Stopwatch()
     resume_folder = store.root.parent / "resume" / recipe.digest[:PATH_DIGITS]
     with resume.hold(resume_folder):
-        if not restore(store, recipe):
+        if restore(store, recipe):
+            company.decide(lambda: None)
+        else:
             clear_place(store, recipe)
             with scratch_folder(store, recipe) as scratch:
-                job = Job(store, recipe, scratch, resume_folder)
+                folders = company.decide(lambda: (scratch, resume_folder))
+                job = Job(store, recipe, *folders, hardware, company)
                 make(job)
                 provenance = {"label": label, **stopwatch.provenance()}
                 publish(store, recipe, scratch, job.opened, provenance)
@@ -108,21 +132,43 @@ def refused_by_the_disk(error: BaseException | None) -> str | None:
     return None
 
 
-def run_job(make: Callable[[Job], None], preload: Sequence[str] = ()) -> None:
+def run_job(
+    make: Callable[[Job], None],
+    preload: Sequence[str] = (),
+    options: Iterable[str] = (),
+    join: Callable[[Hardware, Place], AbstractContextManager[Company]] | None = None,
+) -> None:
     """The command line of a stage program: `python workflow/scripts/STAGE.py RECIPE`.
 
     `preload` names heavy modules that `make` imports; where a fork server runs, it has them.
+    `options` names the fields of `Hardware` that the program has options for. A program with `join`
+    may be started as several processes, by torchrun or srun; it brings them together.
     """
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     parser.add_argument("recipe", type=Path, help="a recipe file, results/recipes/DIGEST.json")
     parser.add_argument("--store", type=Path, default=Path("results/store"))
+    add_options(parser, options)
     arguments = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    if preload and (status := forkserver.run_forked(preload)) is not None:
-        sys.exit(status)
+    hardware = Hardware.of(arguments)
+    with _messages(arguments.store):
+        place = Place.of() if join else Place()
+        if preload and place.ranks == 1:
+            status = forkserver.run_forked(preload)
+            if status is not None:
+                sys.exit(status)
+        together = join(hardware, place) if join else contextlib.nullcontext(ALONE)
+        # messages once more inside: whoever leaves a company tells the others how
+        with together as company, _messages(arguments.store):
+            recipe, label = read_recipe(arguments.recipe)
+            make_artifact(Store(arguments.store), recipe, make, label, hardware, company)
+
+
+@contextlib.contextmanager
+def _messages(store: Path) -> Iterator[None]:
+    """Leave with one message where an error is the user's or the disk's."""
     try:
-        recipe, label = read_recipe(arguments.recipe)
-        make_artifact(Store(arguments.store), recipe, make, label)
+        yield
     except UserError as error:
         sys.exit(f"error: {error}")
     except Exception as error:
@@ -131,6 +177,6 @@ def run_job(make: Callable[[Job], None], preload: Sequence[str] = ()) -> None:
             raise
         sys.exit(
             f"error: {reason}\n"
-            f"Nothing was published. Make room and give leave to write below {arguments.store}, "
+            f"Nothing was published. Make room and give leave to write below {store}, "
             "then run snakemake again."
         )

@@ -4,15 +4,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
-from torch.nn import functional
 
-from finescale.models import TunedModel
-from finescale.training.loader import Batch, collate
+from finescale.launch import ALONE, Company
+from finescale.training.loader import Batch, bounded, collate, empty_batch, on_device
+from finescale.training.loss import TargetLoss
 from finescale.training.objective import Row
 
 BATCH_IDS = 8192  # ids in an evaluation batch, padding included
-LOGITS = 2**26  # most logits held at once: 256 MB in float32
 
 
 class Likelihood(NamedTuple):
@@ -28,36 +26,30 @@ class Likelihood(NamedTuple):
 
 def evaluation_batches(rows: Sequence[Row], pad: int) -> list[Batch]:
     """Rows of like length together, in batches of a bounded number of ids."""
-    batches: list[list[Row]] = []
-    for row in sorted(rows, key=lambda row: len(row.ids)):  # rising: the last is the longest
-        if not batches or (len(batches[-1]) + 1) * len(row.ids) > BATCH_IDS:
-            batches.append([])
-        batches[-1].append(row)
-    return [collate(batch, pad) for batch in batches]
+    rising = sorted(rows, key=lambda row: len(row.ids))
+    return [collate(batch, pad) for batch in bounded(rising, BATCH_IDS)]
 
 
-def negative_log_likelihood(model: TunedModel, batch: Batch) -> Tensor:
-    """The sum over the batch's targets, a scalar; logits are made at those positions alone."""
-    hidden = model(batch.ids).flatten(0, 1).index_select(0, batch.positions)
-    return functional.cross_entropy(model.logits(hidden), batch.targets, reduction="sum")
+@torch.no_grad()
+def likelihood(
+    loss: TargetLoss,
+    batches: Sequence[Batch],
+    precision: str = "fp32",
+    company: Company = ALONE,
+) -> Likelihood:
+    """The likelihood of all targets of `batches`, in fp32 or bf16.
 
-
-@torch.inference_mode()
-def likelihood(model: TunedModel, batches: Sequence[Batch], precision: str = "fp32") -> Likelihood:
-    """The likelihood of all targets of `batches` under `model`, in fp32 or bf16."""
-    device = next(model.parameters()).device
-    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-        return _likelihood(model, batches, device)
-
-
-def _likelihood(model: TunedModel, batches: Sequence[Batch], device: torch.device) -> Likelihood:
-    total, tokens = 0.0, 0
-    for batch in batches:
-        ids, positions, targets = (tensor.to(device) for tensor in batch)
-        hidden = model(ids).flatten(0, 1).index_select(0, positions)
-        chunk = max(1, LOGITS // model.decoder.config.vocab_size)
-        for states, wanted in zip(hidden.split(chunk), targets.split(chunk), strict=True):
-            losses = functional.cross_entropy(model.logits(states), wanted, reduction="none")
-            total += losses.double().sum().item()
-        tokens += len(targets)
-    return Likelihood(total, tokens)
+    The processes of a company share the batches; each must ask, and each gets the whole.
+    """
+    device = next(loss.parameters()).device
+    own = list(batches[company.rank :: company.ranks])
+    # a sharded model answers when all processes ask, so each asks equally often
+    own += [empty_batch()] * (-(-len(batches) // company.ranks) - len(own))
+    total = 0.0
+    with torch.autocast(
+        device.type, torch.bfloat16, enabled=precision == "bf16", cache_enabled=company.ranks == 1
+    ):
+        for batch in own:
+            for piece in loss(on_device(batch, device)).tolist():
+                total += piece
+    return Likelihood(company.total(total), sum(len(batch.targets) for batch in batches))

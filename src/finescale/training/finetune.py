@@ -8,11 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from finescale.models import TunedModel, attach, load_decoder, tuned_parameters
+from finescale.launch import ALONE, CPU, Company, Hardware
+from finescale.models import (
+    TunedModel,
+    attach,
+    hollow_decoder,
+    load_decoder,
+    read_config,
+    tuned_parameters,
+)
 from finescale.training.evaluation import Likelihood, evaluation_batches, likelihood
 from finescale.training.loader import Batch, Examples, FinetuningBatches, finetuning_row
+from finescale.training.loss import TargetLoss
 from finescale.training.module import Plan, Run, make_deterministic, train
 from finescale.training.objective import evenly_spaced
+from finescale.training.placement import Placement
 from finescale.training.results import read_json, write_json
 from finescale.training.schedule import Schedule, geometric_steps, regular_steps
 from finescale.training.state import STATE_FILE, State, restore_weights
@@ -40,48 +50,70 @@ def finetune(
     resume: Path,
     base_name: str = "",
     checkpoint_every_seconds: float = 60.0,
+    hardware: Hardware = CPU,
+    company: Company = ALONE,
 ) -> dict[str, Any]:
     """Tune a base model, keep the best dev weights, measure them; returns result.json's content.
 
     `parameters` are the recipe's; `base` is the folder that `pretrain` wrote; `resume` keeps the
     state of an unfinished run. `out` gets result.json and model/ (fmt) or adapter/. A run that
-    diverges, or whose base model did, has a result and no weights.
+    diverges, or whose base model did, has a result and no weights. Every process of a company
+    calls this; the leading one alone writes.
     """
     make_deterministic()
     base_result = read_json(base / "result.json")
     if base_result["status"] != "ok":
         result = _result(base_result, "base diverged", base_result["reason"], State())
-        write_json(out / "result.json", result)
+        if company.leads:
+            write_json(out / "result.json", result)
         return result
-    model = attach(
-        load_decoder(base / "model"),
-        parameters["method"],
-        parameters["pet_parameter_size"],
-        vocabulary.content_ids,
-        parameters["seed"],
-        base_name,
-    )
+    placement = Placement(hardware, company)
+    loss = placement.put(_model(parameters, base, vocabulary, base_name, placement))
     batches = FinetuningBatches(
         data.train, data.subset, vocabulary, parameters["batch_examples"], parameters["seed"]
     )
     dev = _held_out(data.dev, parameters["dev"]["max_examples"], vocabulary)
 
     def evaluate() -> float:
-        return likelihood(model, dev, parameters["precision"]).log_perplexity
+        return likelihood(loss, dev, parameters["precision"], company).log_perplexity
 
     plan = _plan(parameters, batches.steps_per_epoch)
-    run = Run(model, plan, evaluate, resume / STATE_FILE, checkpoint_every_seconds)
+    run = Run(loss, plan, evaluate, resume / STATE_FILE, checkpoint_every_seconds, placement)
     state = train(run, batches)
     status = "ok" if state.diverged is None else "diverged"
     result = _result(base_result, status, state.diverged, state)
-    result["tuned_parameters"] = tuned_parameters(model)
+    result["tuned_parameters"] = tuned_parameters(loss.model)
     if status == "ok":
         assert state.best is not None  # the last step is always evaluated
         restore_weights(run.trainable, state.best.weights)
-        result |= _test(model, parameters, data.tests, vocabulary)
-        model.save(out / ("model" if parameters["method"] == "fmt" else "adapter"))
-    write_json(out / "result.json", result)
+        result |= _test(loss, parameters, data.tests, vocabulary, company)
+        weights = placement.collect(run.trainable)
+        if company.leads:
+            folder = "model" if parameters["method"] == "fmt" else "adapter"
+            loss.model.save(out / folder, weights)
+    if company.leads:
+        write_json(out / "result.json", result)
     return result
+
+
+def _model(
+    parameters: Mapping[str, Any],
+    base: Path,
+    vocabulary: Vocabulary,
+    base_name: str,
+    placement: Placement,
+) -> TunedModel:
+    """The base model with what the method adds to it."""
+    folder = base / "model"
+    whole = placement.builds_whole
+    return attach(
+        load_decoder(folder) if whole else hollow_decoder(read_config(folder)),
+        parameters["method"],
+        parameters["pet_parameter_size"],
+        vocabulary.content_ids,
+        parameters["seed"],
+        base_name,
+    )
 
 
 def _plan(parameters: Mapping[str, Any], steps_per_epoch: int) -> Plan:
@@ -121,14 +153,17 @@ def _held_out(examples: Examples, most: int | None, vocabulary: Vocabulary) -> l
 
 
 def _test(
-    model: TunedModel,
+    loss: TargetLoss,
     parameters: Mapping[str, Any],
     tests: Sequence[Examples],
     vocabulary: Vocabulary,
+    company: Company,
 ) -> dict[str, Any]:
     """Log-perplexity on each test set, and over all their target tokens together."""
     most, precision = parameters["test"]["max_examples"], parameters["precision"]
-    sets = [likelihood(model, _held_out(test, most, vocabulary), precision) for test in tests]
+    sets = [
+        likelihood(loss, _held_out(test, most, vocabulary), precision, company) for test in tests
+    ]
     overall = Likelihood(sum(s.total for s in sets), sum(s.tokens for s in sets))
     return {
         "test_log_perplexity": overall.log_perplexity,

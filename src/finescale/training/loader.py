@@ -1,16 +1,19 @@
 """Batches addressed by step: the only state of a loader is the step."""
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from finescale.launch import ALONE, Company
 from finescale.training.objective import Objective, Row
 from finescale.training.vocabulary import Vocabulary
 
 WINDOW = 8  # batches whose rows are sorted by length together
+WHOLE = slice(None)
 
 
 class Batch(NamedTuple):
@@ -56,23 +59,73 @@ def collate(rows: Sequence[Row], pad: int) -> Batch:
     return Batch(*(torch.from_numpy(array) for array in (ids, flat, targets)))
 
 
+def empty_batch() -> Batch:
+    """A batch without targets: its loss and all its gradients are zero."""
+    nothing = torch.empty(0, dtype=torch.int64)
+    return Batch(torch.zeros((1, 1), dtype=torch.int64), nothing, nothing)
+
+
+def on_device(batch: Batch, device: torch.device) -> Batch:
+    """The batch where the model is."""
+    return Batch(*(tensor.to(device) for tensor in batch))
+
+
+def bounded(rows: Iterable[Row], most_ids: float) -> list[list[Row]]:
+    """Rows in batches, in order, each of at most `most_ids` ids with its padding, or of one row."""
+    batches: list[list[Row]] = []
+    longest = 0
+    for row in rows:
+        longest = max(longest, len(row.ids))
+        if not batches or (len(batches[-1]) + 1) * longest > most_ids:
+            batches.append([])
+            longest = len(row.ids)
+        batches[-1].append(row)
+    return batches
+
+
 def finetuning_row(source: np.ndarray, target: np.ndarray, vocabulary: Vocabulary) -> Row:
     """<bos> source <sep> target, with the loss on the target."""
     ids = np.concatenate(([vocabulary.bos], source, [vocabulary.sep], target)).astype(np.int64)
     return Row(ids, len(source) + 2)
 
 
-class Loader:
-    """Batches `step`, `step` + 1, ... up to `steps`, made one at a time."""
+class Batches(Protocol):
+    """The rows of each step's batch, a function of the step alone."""
 
-    def __init__(self, batch: Callable[[int], Batch], step: int, steps: int):
-        self.batch, self.step, self.steps = batch, step, steps
+    pad: int
+
+    def rows(self, step: int, share: slice = WHOLE) -> list[Row]:
+        """Those of the batch that `share` selects."""
+
+
+class Loader:
+    """What one process does in steps `step`, `step` + 1, ... up to `steps`, made one at a time.
+
+    Of n processes each takes every n-th row of a batch, in micro-batches of at most `most_ids` ids.
+    The rows of a batch come sorted by length or are alike, so the shares weigh the same.
+    """
+
+    def __init__(
+        self,
+        batches: Batches,
+        step: int,
+        steps: int,
+        company: Company = ALONE,
+        most_ids: int | None = None,
+    ):
+        self.batches, self.step, self.steps = batches, step, steps
+        self.share = slice(company.rank, None, company.ranks)
+        self.most_ids = math.inf if most_ids is None else most_ids
 
     def __len__(self) -> int:
         return self.steps - self.step
 
-    def __iter__(self) -> Iterator[Batch]:
-        return map(self.batch, range(self.step, self.steps))
+    def __iter__(self) -> Iterator[list[Batch]]:
+        return map(self._micro_batches, range(self.step, self.steps))
+
+    def _micro_batches(self, step: int) -> list[Batch]:
+        rows = self.batches.rows(step, self.share)
+        return [collate(batch, self.batches.pad) for batch in bounded(rows, self.most_ids)]
 
 
 class PretrainingBatches:
@@ -80,10 +133,11 @@ class PretrainingBatches:
 
     def __init__(self, objective: Objective, size: int):
         self.objective, self.size = objective, size
+        self.pad = objective.vocabulary.pad
 
-    def __call__(self, step: int) -> Batch:
-        rows = [self.objective.row(step * self.size + k) for k in range(self.size)]
-        return collate(rows, self.objective.vocabulary.pad)
+    def rows(self, step: int, share: slice = WHOLE) -> list[Row]:
+        first = step * self.size
+        return [self.objective.row(i) for i in range(first, first + self.size)[share]]
 
 
 class FinetuningBatches:
@@ -102,19 +156,16 @@ class FinetuningBatches:
         seed: int,
     ):
         self.examples, self.indices, self.vocabulary = examples, indices, vocabulary
-        self.size, self.seed = size, seed
+        self.size, self.seed, self.pad = size, seed, vocabulary.pad
         self.steps_per_epoch = -(-len(indices) // size)
         self._epoch: tuple[int, list[np.ndarray]] | None = None
 
-    def __call__(self, step: int) -> Batch:
+    def rows(self, step: int, share: slice = WHOLE) -> list[Row]:
         epoch, place = divmod(step, self.steps_per_epoch)
-        return collate(
-            [
-                finetuning_row(self.examples.sources[i], self.examples.targets[i], self.vocabulary)
-                for i in self.order(epoch)[place]
-            ],
-            self.vocabulary.pad,
-        )
+        return [
+            finetuning_row(self.examples.sources[i], self.examples.targets[i], self.vocabulary)
+            for i in self.order(epoch)[place][share]
+        ]
 
     def order(self, epoch: int) -> list[np.ndarray]:
         """The example indices of each batch of an epoch."""

@@ -7,29 +7,26 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Set
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import lightning.pytorch as pl
 import torch
-from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 
-from finescale.models import TunedModel
+from finescale.training import interruption
 from finescale.training.adafactor import Adafactor
-from finescale.training.evaluation import negative_log_likelihood
-from finescale.training.loader import Batch, Loader
+from finescale.training.loader import Batch, Batches, Loader, empty_batch, on_device
+from finescale.training.loss import TargetLoss
+from finescale.training.placement import Placement
 from finescale.training.schedule import Schedule
-from finescale.training.state import (
-    Best,
-    State,
-    copy_weights,
-    load_state,
-    restore_weights,
-    save_state,
-)
+from finescale.training.state import Best, State, copy_weights, restore_state, save_state
+from finescale.training.strategies import trainer_options
 
 LOSS_CURVE_POINTS = 100
+SAVING_SHARE = 0.05  # most of the time that saving takes; then it happens more rarely
 PRECISIONS: dict[str, Literal["32-true", "bf16-mixed"]] = {"fp32": "32-true", "bf16": "bf16-mixed"}
 
 logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
@@ -58,59 +55,120 @@ class Plan:
 
 
 class Run(pl.LightningModule):
-    """Takes steps, evaluates where the plan says, and saves its state as time passes."""
+    """Takes steps, evaluates where the plan says, and saves its state as time passes.
+
+    All processes of a company do so in step: what they decide by is the same in each.
+    """
 
     def __init__(
         self,
-        model: TunedModel,
+        loss: TargetLoss,
         plan: Plan,
         evaluate: Callable[[], float],
         state_file: Path,
         checkpoint_every_seconds: float,
+        placement: Placement,
     ):
         super().__init__()
-        self.model, self.plan, self.evaluate = model, plan, evaluate
+        self.automatic_optimization = False  # a step has as many micro-batches as it needs
+        self.loss, self.plan, self.evaluate = loss, plan, evaluate
+        self.placement, self.company = placement, placement.company
         self.state_file, self.every = state_file, checkpoint_every_seconds
         self.state = State()
-        self.trainable = model.trainable()
+        self.trainable = loss.model.trainable()
         self.optimizer = Adafactor(
             self.trainable.values(), plan.schedule.peak, plan.parameter_scaling
         )
         self.loss_interval = max(1, plan.schedule.steps // LOSS_CURVE_POINTS)
         self.saved_at = self.logged_at = time.monotonic()
-        self.tokens_since_log = 0
+        self.saving_seconds = 0.0
+        self.ids_since_log = 0
+
+    @property
+    def finished(self) -> bool:
+        return self.state.stopped or self.state.step >= self.plan.steps
 
     def restore(self, file: Path) -> None:
         """Go on from a saved state: of this run, or of a shorter one of the same trajectory."""
-        self.state, weights, optimizer = load_state(file)
-        restore_weights(self.trainable, weights)
-        self.optimizer.load_state_dict(optimizer)
+        self.state = restore_state(file, self.trainable, self.optimizer, self.placement)
 
     def save(self, file: Path) -> None:
         """Write what `restore` reads."""
-        save_state(file, self.state, self.trainable, self.optimizer)
+        save_state(file, self.state, self.trainable, self.optimizer, self.placement)
+
+    def configure_model(self) -> None:
+        """Nothing: the model is in its place, because a finished run is evaluated there too."""
 
     def configure_optimizers(self) -> Adafactor:
         return self.optimizer
 
-    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+    def between_steps(self, ids: int = 0, targets: int = 0, passes: int = 0) -> tuple[int, int]:
+        """What the processes have to agree on before they go on together.
+
+        Given what this process has before it in the next step, returns the targets of all, and the
+        most passes of one. Saves the state if it is time; stops if a signal came to any process.
+        """
+        asked = (interruption.received(), self._saving_is_due(), ids, targets, passes)
+        signals, due, ids_of, targets_of, passes_of = zip(*self.company.gather(asked), strict=True)
+        signal = int(max(signals))
+        if signal or due[0]:  # clocks differ: the leading one counts
+            self._save_in_time()
+        if signal and not self.finished:
+            what = f"at step {self.state.step}: state saved in {self.state_file}"
+            interruption.leave(signal, what if self.company.leads else "")
+        self.ids_since_log += int(sum(ids_of))
+        return int(sum(targets_of)), int(max(passes_of))
+
+    def _saving_is_due(self) -> bool:
+        waited = time.monotonic() - self.saved_at
+        # minutes for a large model: then less often
+        least = max(1.0, self.saving_seconds / (SAVING_SHARE * self.every)) if self.every else 0.0
+        return waited >= least * self.every
+
+    def _save_in_time(self) -> None:
+        started = time.monotonic()
+        self.save(self.state_file)
+        self.saved_at = time.monotonic()
+        self.saving_seconds = self.saved_at - started
+
+    def training_step(self, batches: list[Batch], batch_idx: int) -> None:
+        ids = sum(batch.ids.numel() for batch in batches)
+        targets = sum(len(batch.targets) for batch in batches)
+        targets, passes = self.between_steps(ids, targets, len(batches))
+        # a pass of a sharded model needs all processes
+        batches = batches + [empty_batch()] * (passes - len(batches))
+        loss = self.company.total(self._backward(batches, targets))
+        self._record(loss)
+        optimizer = self.optimizers()
         self.optimizer.param_groups[0]["lr"] = self.plan.schedule.rate(self.state.step)
+        optimizer.step()  # type: ignore[union-attr]
+        self.optimizer.zero_grad()
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        loss = negative_log_likelihood(self.model, batch) / len(batch.targets)
-        self._record(loss.item())
-        self.tokens_since_log += batch.ids.numel()
-        return loss
+    def _backward(self, batches: list[Batch], targets: int) -> float:
+        """Add this process's gradients to those of the others; its share of the mean loss.
 
-    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        The processes' gradients are averaged, so each divides by its even share of the targets.
+        """
+        total: Any = 0.0
+        for left, batch in zip(reversed(range(len(batches))), batches, strict=True):
+            with self._alone() if left else nullcontext():
+                nll = self.loss(on_device(batch, self.device))
+                loss = nll / (targets / self.company.ranks)
+                self.manual_backward(loss)
+            total = total + loss.detach().double()
+        return float(total) / self.company.ranks
+
+    def _alone(self) -> AbstractContextManager[None]:
+        """Where DDP's copies keep their gradients to themselves."""
+        model = self.trainer.strategy.model
+        return model.no_sync() if isinstance(model, DistributedDataParallel) else nullcontext()
+
+    def on_train_batch_end(self, outputs: Any, batch: list[Batch], batch_idx: int) -> None:
         self.state.step += 1
         if self.state.step in self.plan.evaluation_steps:
             self._look()
         if self.state.stopped:
             self.trainer.should_stop = True
-        if time.monotonic() - self.saved_at >= self.every:
-            self.save(self.state_file)
-            self.saved_at = time.monotonic()
 
     def _record(self, loss: float) -> None:
         state = self.state
@@ -145,14 +203,16 @@ class Run(pl.LightningModule):
         )
 
     def _report(self, value: float) -> None:
+        if not self.company.leads:
+            return
         seconds = time.monotonic() - self.logged_at
         loss = self.state.loss_curve[-1]["loss"] if self.state.loss_curve else math.nan
         print(
             f"step {self.state.step}/{self.plan.steps}  loss {loss:.4f}  held-out {value:.4f}  "
-            f"{self.tokens_since_log / seconds:,.0f} tokens/s",
+            f"{self.ids_since_log / seconds:,.0f} tokens/s",
             file=sys.stderr,
         )
-        self.logged_at, self.tokens_since_log = time.monotonic(), 0
+        self.logged_at, self.ids_since_log = time.monotonic(), 0
 
 
 def make_deterministic() -> None:
@@ -164,29 +224,33 @@ def make_deterministic() -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
-def train(run: Run, batches: Callable[[int], Batch]) -> State:
+def train(run: Run, batches: Batches) -> State:
     """Train from the run's state to its end, going on from an interrupted attempt if there is one.
 
     Returns the final state; `state.diverged` says why a run that has no weights has none.
     """
-    if run.state_file.exists():
+    if run.company.decide(run.state_file.exists):
         run.restore(run.state_file)
-    if run.state.stopped or run.state.step >= run.plan.steps:
+    if run.finished:
         return run.state
-    run.model.train()
+    run.loss.train()
+    interruption.training_starts()
+    most_ids = run.placement.hardware.micro_batch_tokens
+    loader = Loader(batches, run.state.step, run.plan.steps, run.company, most_ids)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
         try:
-            _trainer(run).fit(run, Loader(batches, run.state.step, run.plan.steps))
+            _trainer(run).fit(run, loader)
         except Diverged as reason:
             run.state.diverged = str(reason)
+        else:
+            run.between_steps()
+    run.placement.back(run.loss)
     return run.state
 
 
 def _trainer(run: Run) -> pl.Trainer:
-    return pl.Trainer(
-        accelerator="auto",
-        devices=1,
+    trainer = pl.Trainer(
         precision=PRECISIONS[run.plan.precision],
         max_steps=run.plan.steps - run.state.step,
         logger=False,
@@ -195,4 +259,8 @@ def _trainer(run: Run) -> pl.Trainer:
         enable_model_summary=False,
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
+        **trainer_options(run.placement),
     )
+    # Lightning would answer SIGTERM between any two lines, and with words to the other processes
+    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    return trainer

@@ -7,12 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from transformers import GemmaForCausalLM
 
-from finescale.models import attach, build_decoder, count_parameters
+from finescale.launch import ALONE, CPU, Company, Hardware
+from finescale.models import (
+    attach,
+    build_decoder,
+    count_parameters,
+    decoder_config,
+    hollow_decoder,
+)
 from finescale.training.evaluation import evaluation_batches, likelihood
 from finescale.training.loader import PretrainingBatches
 from finescale.training.module import Plan, Run, make_deterministic, train
 from finescale.training.objective import Objective
+from finescale.training.placement import Placement
 from finescale.training.results import write_json
 from finescale.training.schedule import Schedule, even_steps
 from finescale.training.state import STATE_FILE, State
@@ -40,17 +49,21 @@ def pretrain(
     resume: Path,
     predecessor: Path | None = None,
     checkpoint_every_seconds: float = 60.0,
+    hardware: Hardware = CPU,
+    company: Company = ALONE,
 ) -> dict[str, Any]:
     """Train a base model and write it to `out`; returns what result.json holds.
 
     `parameters` are the recipe's. `resume` keeps the state of an unfinished run. `predecessor`
     is the STATE_FILE of a run that differs in `tokens` alone and has fewer: going on from
-    it gives the same bytes as starting afresh.
+    it gives the same bytes as starting afresh. Every process of a company calls this; the leading
+    one alone looks at `predecessor` and writes.
     """
     make_deterministic()
-    decoder = build_decoder(parameters["model"], vocabulary.size, parameters["seed"])
+    placement = Placement(hardware, company)
+    decoder = _decoder(parameters, vocabulary, placement)
     counts = count_parameters(decoder)
-    model = attach(decoder, "fmt")
+    loss = placement.put(attach(decoder, "fmt"))
     objective = Objective(
         parameters["objective"],
         streams.train,
@@ -58,30 +71,44 @@ def pretrain(
         parameters["context"],
         parameters["seed"],
     )
-    _say_when_text_repeats(objective, parameters)
+    if company.leads:
+        _say_when_text_repeats(objective, parameters)
     rows = objective.causal_rows(streams.validation, parameters["validation"]["sequences"])
     held_out = evaluation_batches(rows, vocabulary.pad)
 
     def evaluate() -> float:
-        return likelihood(model, held_out, parameters["precision"]).log_perplexity
+        return likelihood(loss, held_out, parameters["precision"], company).log_perplexity
 
-    run = Run(model, _plan(parameters), evaluate, resume / STATE_FILE, checkpoint_every_seconds)
-    if predecessor is not None and not run.state_file.exists():
-        run.restore(predecessor)
+    state_file = resume / STATE_FILE
+    run = Run(loss, _plan(parameters), evaluate, state_file, checkpoint_every_seconds, placement)
+    start = company.decide(lambda: None if state_file.exists() else predecessor)
+    if start is not None:
+        run.restore(start)
     state = train(run, PretrainingBatches(objective, parameters["batch_sequences"]))
     result = _result(parameters, state) | {
         "model_parameters": counts.total,
         "non_embedding_parameters": counts.non_embedding,
     }
     if state.diverged is None:
-        model.save(out / "model")
+        weights = placement.collect(run.trainable)
+        if company.leads:
+            loss.model.save(out / "model", weights)
         if parameters["tokens"] < parameters["schedule_tokens"]:
             # a longer run does not look at this run's last step, unless the schedule says so
             scheduled = _scheduled_looks(parameters)
             state.curve = [point for point in state.curve if point["step"] in scheduled]
             run.save(out / STATE_FILE)
-    write_json(out / "result.json", result)
+    if company.leads:
+        write_json(out / "result.json", result)
     return result
+
+
+def _decoder(
+    parameters: Mapping[str, Any], vocabulary: Vocabulary, placement: Placement
+) -> GemmaForCausalLM:
+    if placement.builds_whole:
+        return build_decoder(parameters["model"], vocabulary.size, parameters["seed"])
+    return hollow_decoder(decoder_config(parameters["model"], vocabulary.size))
 
 
 def _say_when_text_repeats(objective: Objective, parameters: Mapping[str, Any]) -> None:

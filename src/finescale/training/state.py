@@ -5,7 +5,7 @@ The same file resumes an interrupted run and continues a finished shorter one.
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,14 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from finescale.training.placement import Placement
+
 STATE_FILE = "training_state.safetensors"
 
 
 @dataclass
 class Best:
-    """The best evaluation so far and the weights it had."""
+    """The best evaluation so far and the weights it had, or this process's shares of them."""
 
     step: int
     log_perplexity: float
@@ -46,17 +48,21 @@ class State:
 
 
 def copy_weights(parameters: dict[str, nn.Parameter]) -> dict[str, Tensor]:
-    """Weights that further training does not touch."""
-    return {name: parameter.detach().clone() for name, parameter in parameters.items()}
+    """Weights that further training does not touch, in the host's memory."""
+    return {name: parameter.detach().to("cpu", copy=True) for name, parameter in parameters.items()}
 
 
 @torch.no_grad()
 def restore_weights(parameters: dict[str, nn.Parameter], weights: dict[str, Tensor]) -> None:
     """Copy `weights` into `parameters`; their names must be the same."""
+    _refuse_other_names(parameters, weights)
+    for name, parameter in parameters.items():
+        parameter.copy_(weights[name].to(parameter.device))
+
+
+def _refuse_other_names(parameters: dict[str, nn.Parameter], weights: dict[str, Tensor]) -> None:
     if parameters.keys() != weights.keys():
         raise ValueError(f"weights of other parameters: {sorted(parameters.keys() ^ weights)}")
-    for name, parameter in parameters.items():
-        parameter.copy_(weights[name])
 
 
 def save_state(
@@ -64,10 +70,12 @@ def save_state(
     state: State,
     parameters: dict[str, nn.Parameter],
     optimizer: torch.optim.Optimizer,
+    placement: Placement,
 ) -> None:
     """Write everything at once: a kill leaves the old file or the new one.
 
-    A safetensors file, because equal states must give equal bytes, which pickles do not.
+    All processes must call it; the leading one writes. A safetensors file, because equal states
+    must give equal bytes, which pickles do not.
     """
     packed = optimizer.state_dict()
     tensors = {f"weights/{name}": parameter.detach() for name, parameter in parameters.items()}
@@ -77,6 +85,9 @@ def save_state(
     if state.best is not None:
         progress["best"] = [state.best.step, state.best.log_perplexity]
         tensors |= {f"best/{name}": weight for name, weight in state.best.weights.items()}
+    tensors = placement.collect(tensors)
+    if not placement.company.leads:
+        return
     text = json.dumps({"state": progress, "groups": packed["param_groups"]})
     scratch = path.with_suffix(".part")
     save_file(tensors, scratch, metadata={"progress": text})
@@ -102,3 +113,47 @@ def load_state(path: Path) -> tuple[State, dict[str, Tensor], dict[str, Any]]:
         index, name = key.split("/")
         moments.setdefault(int(index), {})[name] = moment
     return state, tensors["weights"], {"state": moments, "param_groups": progress["groups"]}
+
+
+@torch.no_grad()
+def restore_state(
+    path: Path,
+    parameters: dict[str, nn.Parameter],
+    optimizer: torch.optim.Optimizer,
+    placement: Placement,
+) -> State:
+    """Put a saved state into parameters and optimizer and return the rest of it.
+
+    All processes must call it; the leading one reads.
+    """
+    leads, decide = placement.company.leads, placement.company.decide
+    state, weights, packed = load_state(path) if leads else (State(), {}, {"state": {}})
+    best = state.best.weights if state.best else {}
+    state = decide(lambda: replace(state, best=state.best and replace(state.best, weights={})))
+    groups, shapes = decide(lambda: (packed["param_groups"], _shapes(packed["state"])))
+    if leads:
+        _refuse_other_names(parameters, weights)
+    for name, parameter in parameters.items():
+        parameter.copy_(placement.spread(weights.get(name), parameter))
+    if state.best is not None:
+        state.best.weights = {
+            name: placement.spread(best.get(name), parameter).to("cpu")
+            for name, parameter in parameters.items()
+        }
+    likes = list(parameters.values())
+    moments = {
+        index: {
+            name: placement.spread(packed["state"].get(index, {}).get(name), likes[index], shape)
+            for name, shape in names.items()
+        }
+        for index, names in shapes.items()
+    }
+    optimizer.load_state_dict({"state": moments, "param_groups": groups})
+    return state
+
+
+def _shapes(moments: dict[int, dict[str, Tensor]]) -> dict[int, dict[str, tuple[int, ...]]]:
+    return {
+        index: {name: tuple(moment.shape) for name, moment in names.items()}
+        for index, names in moments.items()
+    }
