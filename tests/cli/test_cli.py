@@ -18,7 +18,7 @@ def test_help_lists_every_command_below_its_group(capsys):
     lines = capsys.readouterr().out.splitlines()
     groups = {
         "scaling laws from a table of finetuning runs:": ["fit", "advise", "design"],
-        "questions about a store of results:": ["verify", "trace", "invalidate"],
+        "questions about a store of results:": ["verify", "trace", "invalidate", "gc", "store"],
     }
     for title, names in groups.items():
         start = lines.index(title)

@@ -81,16 +81,16 @@ def _plans(configs: Sequence[Path]) -> "list[Plan]":
     """The plans of these configs, or of every study in config/; UserError unless all can be had."""
     from finescale.study.files import CONFIG, plan_file, studies
 
-    configs = configs or studies()
-    if not configs:
-        raise UserError(f"{CONFIG}/ holds no study: nothing would be needed. Name a config.")
     try:
+        configs = configs or studies()
         plans = [plan_file(path) for path in configs]
     except UserError as error:
         raise UserError(
             f"{error}\nNothing was removed, because nobody can tell what this study needs. "
             "Mend the config, or name only the configs to keep things for."
         ) from None
+    if not plans:
+        raise UserError(f"{CONFIG}/ holds no study: nothing would be needed. Name a config.")
     print(f"needed: what {', '.join(map(str, configs))} plan{'s' * (len(configs) == 1)}")
     return plans
 
@@ -104,7 +104,7 @@ def _running(store: Store, plans: "Sequence[Plan]") -> "tuple[set[str], list[Rec
         others = running(store, planned)
     except UserError as error:
         raise UserError(
-            f"A job runs for another study: {error}\nName its config, or wait."
+            f"a job runs for a study that is not given: {error}\nName its config, or wait."
         ) from None
     return planned | upstream(store, others), others
 

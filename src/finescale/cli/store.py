@@ -45,8 +45,9 @@ def _verify(parsed: argparse.Namespace) -> int:
     problems = list(verify(store))
     for problem in problems:
         print(problem)
-    count = sum(1 for _ in store.artifacts())
-    print(f"{count} artifacts, {len(problems)} problems")
+    stripped = [bool(artifact.stripped()) for artifact in store.artifacts()]
+    note = f" ({sum(stripped)} of them stripped)" if any(stripped) else ""
+    print(f"{len(stripped)} artifacts{note}, {len(problems)} problems")
     return 1 if problems else 0
 
 

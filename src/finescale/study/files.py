@@ -16,9 +16,7 @@ SCHEMA = Path("workflow/schemas/config.schema.yaml")
 
 def plan_file(path: Path, root: Path = Path()) -> Plan:
     """The plan of one config file, in the checkout at `root`. UserError for mistakes in it."""
-    for needed in (root / SCHEMA, root / SOURCES):
-        if not needed.is_file():
-            raise UserError(f"{needed} is missing. Run from the repository's root.")
+    _check(root)
     return plan_study(_read_yaml(path), root / SCHEMA, root / SOURCES, str(path))
 
 
@@ -27,6 +25,7 @@ def studies(root: Path = Path()) -> list[Path]:
 
     One such key is enough, so that a study with a mistake in it still counts as one.
     """
+    _check(root)
     required = set(_read_yaml(root / SCHEMA)["required"])
     found = []
     for path in sorted((root / CONFIG).glob("*.yaml")):
@@ -34,6 +33,12 @@ def studies(root: Path = Path()) -> list[Path]:
         if isinstance(content, dict) and required & content.keys():
             found.append(path)
     return found
+
+
+def _check(root: Path) -> None:
+    for needed in (root / SCHEMA, root / SOURCES):
+        if not needed.is_file():
+            raise UserError(f"{needed} is missing. Run from the repository's root.")
 
 
 def _read_yaml(path: Path) -> Any:
