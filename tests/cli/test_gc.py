@@ -77,7 +77,7 @@ def test_it_shows_what_no_study_needs_and_removes_that(store, planned, old, caps
     out = capsys.readouterr().out
     assert "needed: what config/smoke.yaml plans" in out
     row = re.search(r"^figure +3 +(\S+ \w+) +(.*)$", out, re.M)
-    assert re.fullmatch(r"old figure \d; old figure \d; …", row[2])
+    assert re.fullmatch(r"old figure \d; old figure \d; old figure \d", row[2])
     assert out.endswith(f"Removed {row[1]}.\n")
     assert not any(path.exists() for path in old)
     assert len(list(store.artifacts())) == 17

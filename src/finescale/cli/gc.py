@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from finescale.store import Recipe
     from finescale.study.plan import Plan
 
-LABELS_SHOWN = 2
+WIDTH = 70  # of the examples that are shown
 
 
 def add_commands(commands: Any) -> None:
@@ -170,11 +170,10 @@ def _agreed(verb: str, found: Iterable[tuple[str, str, int]], parsed: argparse.N
 
 def _rows(groups: dict[str, list[tuple[str, int]]]) -> Iterator[dict[str, object]]:
     for kind, items in groups.items():
-        labels = [label for label, _ in items[:LABELS_SHOWN]]
-        more = ["…"] if len(items) > LABELS_SHOWN else []
+        labels = "; ".join(label for label, _ in items)
         yield {
             "what": kind,
             "count": len(items),
             "size": format_bytes(sum(size for _, size in items)),
-            "for example": "; ".join(labels + more),
+            "for example": labels if len(labels) <= WIDTH else f"{labels[: WIDTH - 1]}…",
         }
