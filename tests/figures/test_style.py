@@ -3,6 +3,7 @@
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.image import imread
 
 from finescale.figures.style import (
     format_deviations,
@@ -83,3 +84,44 @@ def test_files_hold_neither_date_nor_version(tmp_path):
     pdf = (tmp_path / "figure.pdf").read_bytes()
     assert b"/CIDFontType2" in pdf  # TrueType outlines, which editors keep as text
     assert b"/Type3" not in pdf
+
+
+def drawn(folder, stamp):
+    folder.mkdir()
+    with styled(stamp):
+        figure = Figure(figsize=(3.37, 2.113), layout="constrained")
+        axes = figure.subplots(1, 2)
+        (line,) = axes[0].plot([1, 2, 3])
+        axes[1].set_title("a title")
+        figure.legend([line], ["a line"], loc="outside lower center")
+        figure.suptitle("all of it")
+        save(figure, folder, "figure")
+    return imread(folder / "figure.png")
+
+
+def test_a_stamp_stands_above_a_drawing_that_stays_as_it_is(tmp_path):
+    plain = drawn(tmp_path / "plain", "")
+    stamped = drawn(tmp_path / "stamped", "preview: 3 of 5")
+    strip, below = stamped[: -len(plain)], stamped[-len(plain) :]
+    assert (below == plain).all()
+    assert strip.min() < 0.5  # something is written there
+    edges = (strip[0], strip[-1], strip[:, 0], strip[:, -1])
+    assert all((edge == 1).all() for edge in edges)  # whole, not cut
+    svgs = [(tmp_path / name / "figure.svg").read_text() for name in ("plain", "stamped")]
+    assert ["preview: 3 of 5" in svg for svg in svgs] == [False, True]
+
+
+def test_a_stamp_wider_than_its_drawing_is_not_cut(tmp_path):
+    with styled("preview: 1,000 of 10,000 runs, 20 of 30 base models"):
+        save(Figure(figsize=(0.5, 0.5)), tmp_path, "figure")
+    picture = imread(tmp_path / "figure.png")
+    assert picture.shape[1] > 200
+    assert (picture[:, -1] == 1).all()
+
+
+def test_a_stamp_ends_with_its_context(tmp_path):
+    with pytest.raises(ZeroDivisionError), styled("preview"):
+        raise ZeroDivisionError
+    with styled():
+        save(Figure(figsize=(1, 1)), tmp_path, "figure")
+    assert "preview" not in (tmp_path / "figure.svg").read_text()

@@ -19,7 +19,7 @@ def nothing_yet(plan: "Plan", progress: "Progress", store: Path) -> str:
     lines = [
         f"study {plan.study}: nothing is complete yet in {store}; there is nothing to draw.",
         text_table(list(_rows(plan, progress))),
-        *bullets("Unreadable", progress.problems.values()),
+        *bullets("Unreadable", map(_line, progress.problems.values())),
     ]
     return "\n".join(lines)
 
@@ -35,12 +35,11 @@ def page(
     yield f"Study {plan.study}, as far as it is"
     yield ""
     yield text_table(list(_rows(plan, progress)))
-    yield from bullets("Unreadable, and left out", progress.problems.values())
+    yield from bullets("Unreadable, and left out", map(_line, progress.problems.values()))
     yield ""
     yield f"Drawn in {folder}/"
     yield text_table(list(_drawn(preview)))
-    names = {item: f"{plan.recipes[item].stage} {plan.labels[item]}" for item in failed}
-    yield from bullets("Failed", (f"{names[item]}: {why}" for item, why in failed.items()))
+    yield from bullets("Failed", _failed(plan, failed))
     yield from bullets("Not drawn", _not_drawn(preview.plan.unsupported))
 
 
@@ -75,9 +74,10 @@ def _drawn(preview: "Preview") -> Iterator[dict[str, object]]:
         yield {"file": file, "made from": preview.shares[file.stem], "without": without or "-"}
 
 
-def _by_number(name: str) -> tuple[int, str]:
-    """Figure 2 before Figure 10, and what has no number first."""
-    return int("0" + "".join(filter(str.isdigit, name))), name
+def _by_number(name: str) -> tuple[str, int]:
+    """Figure 2 before Figure 10, and tables after figures."""
+    kind = name.rstrip("0123456789")
+    return kind, int(name.removeprefix(kind) or 0)
 
 
 def _not_drawn(unsupported: Mapping[str, str]) -> Iterator[str]:
@@ -85,4 +85,19 @@ def _not_drawn(unsupported: Mapping[str, str]) -> Iterator[str]:
     names: dict[str, list[str]] = {}
     for name in sorted(unsupported, key=_by_number):
         names.setdefault(unsupported[name], []).append(name)
-    yield from (f"{', '.join(those)}: {reason}" for reason, those in names.items())
+    yield from (f"{', '.join(those)}: {_line(reason)}" for reason, those in names.items())
+
+
+def _failed(plan: "Plan", failed: Mapping[str, str]) -> Iterator[str]:
+    """What is behind the drawings; a drawing that failed is among those not drawn."""
+    from finescale.study.preview import DRAWINGS
+
+    for item, reason in failed.items():
+        stage = plan.recipes[item].stage
+        if stage not in DRAWINGS:
+            yield f"{stage} {plan.labels[item]}: {_line(reason)}"
+
+
+def _line(message: str) -> str:
+    """A message of several lines in one."""
+    return " ".join(message.split())

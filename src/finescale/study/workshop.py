@@ -13,7 +13,7 @@ from typing import Any
 
 from finescale.errors import UserError
 from finescale.store import MANIFEST, Job, Recipe, Store, make_artifact
-from finescale.store.recipes import PATH_DIGITS, relative_folder
+from finescale.store.recipes import relative_folder
 from finescale.study.plan import Plan, View
 from finescale.study.preview import RESULTS, Preview, plan_preview
 
@@ -76,7 +76,7 @@ class Workshop:
             recipe, label = plan.recipes[reference], plan.labels[reference]
             if not (overlay.folder(reference) / MANIFEST).exists():
                 print(f"{recipe.stage}: {label}", file=sys.stderr)
-            log = self._log(recipe)
+            log = self.work / "logs" / f"{recipe.stage}-{label.replace(' ', '-')}.log"
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("w") as file:
                 try:
@@ -88,9 +88,6 @@ class Workshop:
                     traceback.print_exc(file=file)
                     return reference, f"{type(error).__name__}: {error} ({log})"
         return None
-
-    def _log(self, recipe: Recipe) -> Path:
-        return self.work / "logs" / f"{recipe.digest[:PATH_DIGITS]}.log"
 
     def _make(self, job: Job) -> None:
         """What the stage's program does; loaded only where there is something to make."""
@@ -120,10 +117,6 @@ class Workshop:
         for folder in self.own.root.glob("*/*"):
             if folder not in folders:
                 shutil.rmtree(folder)
-        logs = {self._log(recipe) for recipe in plan.recipes.values()}
-        for log in (self.work / "logs").glob("*.log"):
-            if log not in logs:
-                log.unlink()
 
 
 @cache
