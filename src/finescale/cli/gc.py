@@ -170,7 +170,7 @@ def _agreed(verb: str, found: Iterable[tuple[str, str, int]], parsed: argparse.N
 
 def _rows(groups: dict[str, list[tuple[str, int]]]) -> Iterator[dict[str, object]]:
     for kind, items in groups.items():
-        labels = "; ".join(label for label, _ in items)
+        labels = "; ".join(sorted(label for label, _ in items))
         yield {
             "what": kind,
             "count": len(items),
