@@ -58,7 +58,7 @@ class TunedModel(nn.Module, ABC):
         """Choose what costs time or memory and changes no result beyond rounding."""
         self.decoder.set_attn_implementation(attention)
         if activation_checkpointing:
-            self.decoder.gradient_checkpointing_enable({"use_reentrant": False})
+            self.decoder.activation_checkpointing_enable({"use_reentrant": False})
 
     @abstractmethod
     def save(self, folder: Path, weights: dict[str, Tensor] | None = None) -> None:

@@ -160,7 +160,7 @@ def run_job(
         together = join(hardware, place) if join else contextlib.nullcontext(ALONE)
         # messages once more inside: whoever leaves a company tells the others how
         with together as company, _messages(arguments.store):
-            recipe, label = read_recipe(arguments.recipe)
+            recipe, label = company.decide(lambda: read_recipe(arguments.recipe))
             make_artifact(Store(arguments.store), recipe, make, label, hardware, company)
 
 

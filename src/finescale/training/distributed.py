@@ -31,7 +31,7 @@ EXCHANGE = timedelta(minutes=30)  # of gradients, before a GPU counts as hung
 PATIENCE = timedelta(days=2)  # while one process reads, checks or writes for all
 GRACE_SECONDS = 15.0  # for a process to stop by itself when another is gone
 FAREWELL_SECONDS = 10.0
-PORTS = range(20000, 52000)
+PORTS = range(15000, 32000)  # below those that systems give to outgoing connections
 
 
 def join(
