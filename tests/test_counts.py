@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finescale.counts import format_count, format_rough, parse_count
+from finescale.counts import format_bytes, format_count, format_rough, parse_count
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,11 @@ def test_what_is_shown_can_be_typed(digits, unit):
 )
 def test_an_estimate_has_two_digits(value, text):
     assert format_rough(value) == text
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 bytes"), (999, "999 bytes"), (1000, "1 kB"), (1234567, "1.23 MB"), (999.6e9, "1 TB")],
+)
+def test_sizes_on_disk(size, text):
+    assert format_bytes(size) == text
