@@ -1,5 +1,6 @@
 """A store of small artifacts, made in this process or by real programs."""
 
+import contextlib
 import ctypes
 import json
 import os
@@ -157,6 +158,11 @@ class SmallDisk:
     def largest_file(self) -> int | None:
         """The limit that stands in for a full disk where there is no disk of its own."""
         return None if self.mounted else self.ROOM
+
+    def fill(self) -> None:
+        with contextlib.suppress(OSError), (self.folder / "fill").open("wb", buffering=0) as stream:
+            while True:
+                stream.write(bytes(512))
 
     def enlarge(self) -> None:
         if self.mounted:
