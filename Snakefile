@@ -25,5 +25,7 @@ rule all:
 
 
 onstart:
+    gc.freeze()
+    gc.enable()
     write_recipes()
     forkserver.start()

@@ -1,20 +1,22 @@
 import gc
+import os
 import shlex
 import sys
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 from finescale.errors import UserError
 from finescale.store import MANIFEST, forkserver
-from finescale.store.recipes import relative_folder
+from finescale.store.recipes import folder_name
 from finescale.study.build import plan_study
+from finescale.study.outstanding import Outstanding
 from finescale.study.recipe_files import write_index, write_recipe_files
 
-# A large DAG is millions of objects that stay: looking among them for garbage as often as Python does
-# by default takes a sixth of the time of planning.
-gc.set_threshold(200_000)
+# A large DAG is millions of objects that stay: looking among them for garbage takes a fifth of the
+# time of planning. A run looks again, but no more among these.
+gc.disable()
 
 ROOT = Path(workflow.basedir)
 PYTHON = shlex.quote(sys.executable)
@@ -38,7 +40,7 @@ wildcard_constraints:
 
 def manifest(reference):
     """The one file of an artifact that Snakemake sees."""
-    return f"{STORE}/{relative_folder(reference)}/{MANIFEST}"
+    return f"{STORE}/{folder_name(reference)}/{MANIFEST}"
 
 
 def planned(stage, digest):
@@ -52,6 +54,15 @@ def planned(stage, digest):
         ) from None
 
 
+@cache
+def is_complete(reference):
+    """Whether an artifact was there when this Snakemake process parsed the workflow."""
+    return os.path.exists(manifest(reference))
+
+
+outstanding = Outstanding(plan, is_complete)
+
+
 def inputs_of(stage):
     """Input function of a stage: nothing once the artifact is complete, so that only what is
     missing is made and mtimes mean nothing."""
@@ -60,32 +71,9 @@ def inputs_of(stage):
         reference = planned(stage, wildcards.digest).reference
         if is_complete(reference):
             return []
-        return ancient(
-            [manifest(item) for item in first_missing(plan.needed(reference))]
-        )
+        return ancient([manifest(item) for item in outstanding.before(reference)])
 
     return inputs
-
-
-@cache
-def is_complete(reference):
-    """Whether an artifact was there when this Snakemake process parsed the workflow."""
-    return Path(manifest(reference)).exists()
-
-
-def first_missing(references):
-    """Of the artifacts that a job needs, the missing ones, less those that another of them needs
-    anyway: every edge costs time in the DAG of a large study."""
-    missing = [item for item in references if not is_complete(item)]
-    implied = set().union(*map(upstream, missing))
-    return [item for item in missing if item not in implied]
-
-
-@lru_cache(maxsize=1024)  # few are asked for again, and thousands would take memory
-def upstream(reference):
-    """Every missing artifact that must be made before this one, at any remove."""
-    near = [item for item in plan.needed(reference) if not is_complete(item)]
-    return frozenset(near).union(*map(upstream, near))
 
 
 def label_of(stage):
@@ -128,9 +116,9 @@ def view_input(pattern):
 
 def is_stale(path):
     """Whether a view exists and is not a link to the planned artifact."""
-    folder = STORE / relative_folder(shown(path))
+    folder = STORE / folder_name(shown(path))
     return Path(path).exists() and Path(path).resolve().parent != folder.resolve()
 
 
 def view_folder(pattern):
-    return lambda wildcards: STORE / relative_folder(shown(pattern.format(**wildcards)))
+    return lambda wildcards: STORE / folder_name(shown(pattern.format(**wildcards)))

@@ -10,6 +10,7 @@ from typing import Any
 
 PATH_DIGITS = 20
 EXACT_FLOATS = 2**53  # below it each whole number is a float of its own
+SCALARS = str, int, type(None)
 
 
 def canonical_json(value: Any) -> str:
@@ -28,8 +29,10 @@ def canonical_json(value: Any) -> str:
 
 
 def _whole_floats_as_integers(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT_FLOATS:
-        return int(value)
+    if isinstance(value, SCALARS):  # first: most of the half million values of a large study
+        return value
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < EXACT_FLOATS else value
     if isinstance(value, Mapping):
         return {key: _whole_floats_as_integers(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -89,7 +92,12 @@ class Recipe:
         return cls(data["stage"], data["version"], data["parameters"], inputs)
 
 
+def folder_name(reference: str) -> str:
+    """The folder of the artifact `<stage>/<digest>` in a store: `<stage>/<20 digits>`."""
+    stage, digest = reference.split("/")
+    return f"{stage}/{digest[:PATH_DIGITS]}"
+
+
 def relative_folder(reference: str) -> Path:
     """Where in a store the artifact of `<stage>/<digest>` lies."""
-    stage, digest = reference.split("/")
-    return Path(stage) / digest[:PATH_DIGITS]
+    return Path(folder_name(reference))
