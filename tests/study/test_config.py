@@ -318,6 +318,7 @@ def test_very_many_mistakes_are_counted(plan, smoke):
     [
         (None, "no such config file"),
         ("study: [", "not valid YAML"),
+        ("study: a\nseeds: [0", "\n    seeds: [0\n           ^"),  # shows the line
         ("", "None is not of type 'object'"),
         ("- study", "is not of type 'object'"),
     ],

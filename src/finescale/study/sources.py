@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 import yaml
 
 from finescale.errors import UserError, suggestion
+from finescale.study.config import parse_yaml
 
 SOURCE_KEYS = {"path", "url", "sha256", "size", "records", "licence", "members"}
 
@@ -48,7 +49,7 @@ def read_sources(path: Path, root: Path) -> dict[str, Source]:
     A source without a `path` is expected at `resources/raw/<its name>/<last part of its URL>`.
     """
     try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        entries = parse_yaml(path.read_text(encoding="utf-8")) or {}
     except FileNotFoundError:
         raise UserError(f"{path} is missing: it declares the raw files") from None
     except yaml.YAMLError as error:
