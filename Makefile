@@ -4,11 +4,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help demo test lint format lock clean
+.PHONY: help demo test test-slurm slurm-installed lint format lock clean
 
 help:
 	@echo "make demo    run the demo study: raw text to figures, in results/demo/"
 	@echo "make test    run the tests"
+	@echo "make test-slurm  run the study and its faults on a SLURM that it starts here (root; Debian)"
 	@echo "make lint    check style and types"
 	@echo "make format  put the code into the project's format"
 	@echo "make lock    write envs/ anew from pyproject.toml"
@@ -24,6 +25,15 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
+
+# The real thing, on one node with fake GPUs. Says why and skips where no SLURM can be started.
+test-slurm: $(INSTALLED) slurm-installed
+	$(BIN)/python -m pytest -m slurm -rs tests/pipeline/slurm
+
+slurm-installed:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! command -v slurmctld munged >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	    slurm-wlm munge >/dev/null || echo "slurm-wlm and munge could not be installed"; fi
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check

@@ -17,7 +17,7 @@ import yaml
 from finescale.store import Artifact, Store
 
 ROOT = Path(__file__).parents[2]
-CODE = ("Snakefile", "config", "profiles", "workflow", "resources")
+CODE = ("Snakefile", "config", "profiles", "slurm", "workflow", "resources")
 TIMEOUT_SECONDS = 900
 
 
