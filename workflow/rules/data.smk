@@ -21,12 +21,14 @@ rule corpus:
         "results/store/corpus/{digest}/artifact.json",
     log:
         "results/logs/corpus/{digest}.log",
+    resources:
+        **resources_of("corpus"),
     params:
         label=label_of("corpus"),
     message:
         "corpus: {params.label}"
     shell:
-        "{PYTHON} {ROOT}/workflow/scripts/corpus.py results/recipes/{wildcards.digest}.json &> {log}"
+        "exec {PYTHON} {ROOT}/workflow/scripts/corpus.py results/recipes/{wildcards.digest}.json &> {log}"
 
 
 rule tokenizer:
@@ -36,12 +38,14 @@ rule tokenizer:
         "results/store/tokenizer/{digest}/artifact.json",
     log:
         "results/logs/tokenizer/{digest}.log",
+    resources:
+        **resources_of("tokenizer"),
     params:
         label=label_of("tokenizer"),
     message:
         "tokenizer: {params.label}"
     shell:
-        "{PYTHON} {ROOT}/workflow/scripts/tokenizer.py results/recipes/{wildcards.digest}.json &> {log}"
+        "exec {PYTHON} {ROOT}/workflow/scripts/tokenizer.py results/recipes/{wildcards.digest}.json &> {log}"
 
 
 rule tokens:
@@ -51,9 +55,11 @@ rule tokens:
         "results/store/tokens/{digest}/artifact.json",
     log:
         "results/logs/tokens/{digest}.log",
+    resources:
+        **resources_of("tokens"),
     params:
         label=label_of("tokens"),
     message:
         "tokens: {params.label}"
     shell:
-        "{PYTHON} {ROOT}/workflow/scripts/tokens.py results/recipes/{wildcards.digest}.json &> {log}"
+        "exec {PYTHON} {ROOT}/workflow/scripts/tokens.py results/recipes/{wildcards.digest}.json &> {log}"

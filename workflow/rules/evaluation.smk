@@ -5,12 +5,15 @@ rule generate:
         "results/store/generate/{digest}/artifact.json",
     log:
         "results/logs/generate/{digest}.log",
+    resources:
+        **resources_of("generate"),
     params:
         label=label_of("generate"),
+        program=generation_program,
     message:
         "generate: {params.label}"
     shell:
-        "{PYTHON} {ROOT}/workflow/scripts/generate.py results/recipes/{wildcards.digest}.json &> {log}"
+        "exec {params.program} results/recipes/{wildcards.digest}.json &> {log}"
 
 
 rule score:

@@ -5,12 +5,16 @@ rule pretrain:
         "results/store/pretrain/{digest}/artifact.json",
     log:
         "results/logs/pretrain/{digest}.log",
+    retries: retries_of("pretrain")
+    resources:
+        **resources_of("pretrain"),
     params:
         label=label_of("pretrain"),
+        program=training_program("pretrain"),
     message:
         "pretrain: {params.label}"
     shell:
-        "{PYTHON} {ROOT}/workflow/scripts/pretrain.py results/recipes/{wildcards.digest}.json &> {log}"
+        "exec {params.program} results/recipes/{wildcards.digest}.json &> {log}"
 
 
 rule finetune:
@@ -20,9 +24,13 @@ rule finetune:
         "results/store/finetune/{digest}/artifact.json",
     log:
         "results/logs/finetune/{digest}.log",
+    retries: retries_of("finetune")
+    resources:
+        **resources_of("finetune"),
     params:
         label=label_of("finetune"),
+        program=training_program("finetune"),
     message:
         "finetune: {params.label}"
     shell:
-        "{PYTHON} {ROOT}/workflow/scripts/finetune.py results/recipes/{wildcards.digest}.json &> {log}"
+        "exec {params.program} results/recipes/{wildcards.digest}.json &> {log}"
