@@ -12,16 +12,22 @@ import pytest
 from finescale.store import forkserver
 
 PROGRAM = """
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
 from finescale.store.forkserver import run_forked
 
 if (status := run_forked(["json.tool"])) is not None:
     sys.exit(status)
 Path("ran").write_text(f"{os.getpid()} {'json.tool' in sys.modules} {os.environ['WORD']}")
+def note(number, frame):
+    Path("heard").write_text(str(number))
+    sys.exit(75)
+
+if sys.argv[1] == "listen":
+    signal.signal(signal.SIGUSR1, note)
 try:
     print("out", *sys.argv[1:], flush=True)
-    if sys.argv[1] == "sleep":
+    if sys.argv[1] in ("sleep", "listen"):
         time.sleep(60)
 except KeyboardInterrupt:
     Path("cleaned").touch()
@@ -107,6 +113,15 @@ def test_the_program_stops_with_its_caller_and_cleans_up(program, server, tmp_pa
     outcome(process)
     child = int((tmp_path / "ran").read_text().split()[0])
     wait_for(lambda: not Path(f"/proc/{child}").exists())
+
+
+def test_a_program_gets_the_signals_that_it_handles(program, server, tmp_path):
+    process = program("listen")
+    assert process.stdout.readline() == "out listen\n"
+    process.send_signal(signal.SIGUSR1)
+    assert outcome(process)[0] == 75
+    assert (tmp_path / "heard").read_text() == str(int(signal.SIGUSR1))
+    assert not (tmp_path / "cleaned").exists()
 
 
 def test_a_killed_program_is_reported_as_killed(program, server, tmp_path):

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from finescale.errors import UserError
 from finescale.store import Recipe, Store
 from finescale.training import interruption
+from finescale.training.distributed import meeting_point
 from finescale.training.schedule import Schedule
 from finescale.training.state import STATE_FILE, load_state
 
@@ -145,6 +147,17 @@ def test_a_mistake_is_one_message_and_ends_all(tmp_path):
     assert f"error: {jobs.file}: no such recipe" in leading[1]
     assert "recipe" not in other[1]
     assert "Traceback" not in leading[1] + other[1]
+
+
+STEP = {"SLURM_STEP_NODELIST": "node[07-09],other3", "SLURM_JOB_ID": "1", "SLURM_STEP_ID": "2"}
+
+
+def test_processes_meet_where_torchrun_says_or_on_the_first_host_of_a_step():
+    assert meeting_point(STEP) == "tcp://node07:15063"
+    assert meeting_point({**STEP, "SLURM_STEP_ID": "3"}) == "tcp://node07:15064"
+    assert meeting_point({**STEP, "MASTER_ADDR": "host", "MASTER_PORT": "29500"}) == "env://"
+    with pytest.raises(UserError, match="start them with torchrun or srun"):
+        meeting_point({"MASTER_ADDR": "host"})
 
 
 @pytest.fixture
