@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from finescale import slurm
 from finescale.errors import UserError
 from finescale.launch import ALONE, CPU, Company, Hardware, Place, add_options
 from finescale.store import forkserver, resume
@@ -161,6 +162,8 @@ def run_job(
         # messages once more inside: whoever leaves a company tells the others how
         with together as company, _messages(arguments.store):
             recipe, label = company.decide(lambda: read_recipe(arguments.recipe))
+            if company.leads:
+                slurm.name_job(label)
             make_artifact(Store(arguments.store), recipe, make, label, hardware, company)
 
 
@@ -169,6 +172,10 @@ def _messages(store: Path) -> Iterator[None]:
     """Leave with one message where an error is the user's or the disk's."""
     try:
         yield
+    except SystemExit as leaving:
+        if leaving.code == os.EX_TEMPFAIL:  # interrupted
+            slurm.cancel_job()
+        raise
     except UserError as error:
         sys.exit(f"error: {error}")
     except Exception as error:
