@@ -12,7 +12,8 @@ def make(job: Job) -> None:
     """Tune on the first examples of the seed's permutation of the task."""
     from finescale.corpora.subsets import subset
     from finescale.tokens import Tokenizer
-    from finescale.training import Data, Vocabulary, finetune
+    from finescale.training.finetune import Data, finetune
+    from finescale.training.vocabulary import Vocabulary
 
     parameters, base, tokens = job.parameters, job.input("base"), job.input("train")
     tests = job.input("test")
@@ -49,4 +50,4 @@ def examples(artifact: Artifact, split: str) -> "Examples":
 
 
 if __name__ == "__main__":
-    run_job(make, preload=["finescale.models", "finescale.training"])
+    run_job(make, preload=["finescale.models", "finescale.training.finetune"])

@@ -9,7 +9,8 @@ from finescale.store import Job, Recipe, run_job
 def make(job: Job) -> None:
     """Train on the family's token stream."""
     from finescale.tokens import Tokenizer, open_stream
-    from finescale.training import Streams, Vocabulary, pretrain
+    from finescale.training.pretrain import Streams, pretrain
+    from finescale.training.vocabulary import Vocabulary
 
     tokens = job.input("tokens")
     streams = {
@@ -29,7 +30,7 @@ def make(job: Job) -> None:
 
 def predecessor(job: Job) -> Path | None:
     """The training state of the longest complete shorter run; exact, so not in the recipe."""
-    from finescale.training import STATE_FILE
+    from finescale.training.state import STATE_FILE
 
     def shorter(recipe: Recipe) -> bool:
         parameters = {**recipe.parameters, "tokens": job.parameters["tokens"]}
@@ -43,4 +44,4 @@ def predecessor(job: Job) -> Path | None:
 
 
 if __name__ == "__main__":
-    run_job(make, preload=["finescale.models", "finescale.training"])
+    run_job(make, preload=["finescale.models", "finescale.training.pretrain"])

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from finescale.models import attach, build_decoder, count_parameters
+from finescale.training.determinism import make_deterministic
 from finescale.training.evaluation import evaluation_batches, likelihood
 from finescale.training.loader import PretrainingBatches
-from finescale.training.module import Plan, Run, make_deterministic, train
+from finescale.training.module import Plan, Run, train
 from finescale.training.objective import Objective
 from finescale.training.results import write_json
 from finescale.training.schedule import Schedule, even_steps
