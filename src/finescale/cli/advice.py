@@ -5,7 +5,14 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from finescale.cli.arguments import add_command, add_place, add_resamples, count, read_table
+from finescale.cli.arguments import (
+    PET_SIZE,
+    add_command,
+    add_place,
+    add_resamples,
+    count,
+    read_table,
+)
 from finescale.cli.tables import bullets, paragraph, show, text_table, to_json
 from finescale.counts import format_count, format_rough
 from finescale.errors import UserError
@@ -45,8 +52,7 @@ def add_commands(commands: Any) -> None:
         "--pet-size",
         nargs="+",
         metavar="SIZE",
-        help="LoRA rank or prompt length: one for all methods, or METHOD=SIZE for each (default:"
-        " each method's most common one)",
+        help=PET_SIZE.format(": one for all methods, or METHOD=SIZE for each"),
     )
     add_resamples(parser)
     parser.set_defaults(run=_advise)
