@@ -1,5 +1,6 @@
 """The panel all law figures share: points, their law, and what stands in the title."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -24,6 +25,7 @@ TICK_GAP = 0.17  # of the horizontal axis: room for a number
 LAW_ROOM = 0.5  # of the dots' range: how far beyond them the loss axis follows a law
 BAND_ROOM = 0.15  # the same for a band
 MARGIN = 0.04  # of the loss axis, at both ends
+CROSS_TOP, CROSS_GAP = 0.97, 0.07  # of the panel's height: the first cross, and each one below it
 BAND_ALPHA, EDGE_ALPHA, EDGE_WIDTH = 0.07, 0.5, 0.4  # pale, since bands overlap
 GRID_SIZE = 100  # places at which a curve is drawn
 
@@ -88,6 +90,7 @@ def draw_panel(axes: Axes, panel: Panel, lines: int = 0) -> None:
     colours = sequential(len(panel.series))
     for series, colour in zip(panel.series, colours, strict=False):
         _draw_series(axes, series, colour)
+    _draw_diverged(axes, panel, colours)
     if not dots:
         words = "all runs diverged" if diverged else "no points"
         axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", color=GREY)
@@ -127,17 +130,36 @@ def _draw_series(axes: Axes, series: Series, colour: str) -> None:
         axes.plot(series.grid(), series.law(series.grid()), "-", color=colour, zorder=2)
     if series.band and series.dots:
         draw_band(axes, series.grid(), *series.band(series.grid()), colour)
-    for x in series.diverged:
-        axes.plot(
-            x,
-            0.97,
-            DIVERGED_MARKER,
-            color=colour,
-            markersize=5,
-            clip_on=False,
-            transform=axes.get_xaxis_transform(),
-            zorder=4,
-        )
+
+
+def _draw_diverged(axes: Axes, panel: Panel, colours: Sequence[str]) -> None:
+    """Crosses at the top, one below the other where several series have them at one place."""
+    marked: Counter[float] = Counter()
+    for series, colour in zip(panel.series, colours, strict=False):
+        for x, runs in Counter(series.diverged).items():
+            place = (x, CROSS_TOP - CROSS_GAP * marked[x])
+            marked[x] += 1
+            axes.plot(
+                *place,
+                DIVERGED_MARKER,
+                color=colour,
+                markersize=5,
+                clip_on=False,
+                transform=axes.get_xaxis_transform(),
+                zorder=4,
+            )
+            if runs > 1:
+                axes.annotate(
+                    f"{runs}×",
+                    place,
+                    xycoords=axes.get_xaxis_transform(),
+                    xytext=(4, 0),
+                    textcoords="offset points",
+                    va="center",
+                    color=colour,
+                    fontsize=5.5,
+                    zorder=4,
+                )
 
 
 def draw_band(
