@@ -29,6 +29,37 @@ rule score:
         "{PYTHON} {ROOT}/workflow/scripts/score.py results/recipes/{wildcards.digest}.json &> {log}"
 
 
+rule loss:
+    input:
+        inputs_of("loss"),
+    output:
+        "results/store/loss/{digest}/artifact.json",
+    log:
+        "results/logs/loss/{digest}.log",
+    params:
+        label=label_of("loss"),
+    message:
+        "loss: {params.label}"
+    shell:
+        "{PYTHON} {ROOT}/workflow/scripts/loss.py results/recipes/{wildcards.digest}.json &> {log}"
+
+
+rule later_points:
+    input:
+        inputs_of("later_points"),
+    output:
+        "results/store/later_points/{digest}/artifact.json",
+    log:
+        "results/logs/later_points/{digest}.log",
+    localrule: True
+    params:
+        label=label_of("later_points"),
+    message:
+        "later points: {params.label}"
+    shell:
+        "{PYTHON} {ROOT}/workflow/scripts/later_points.py results/recipes/{wildcards.digest}.json &> {log}"
+
+
 rule search:
     input:
         inputs_of("search"),

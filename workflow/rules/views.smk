@@ -72,3 +72,17 @@ rule points_view:
         "show the points of all tasks"
     shell:
         "ln -sfnr {params.folder}/points.csv {output}"
+
+
+rule later_points_view:
+    input:
+        view_input("results/{study}/later-{task}.csv"),
+    output:
+        "results/{study}/later-{task}.csv",
+    localrule: True
+    params:
+        folder=view_folder("results/{study}/later-{task}.csv"),
+    message:
+        "show {wildcards.task} on its later test sets"
+    shell:
+        "ln -sfnr {params.folder}/points.csv {output}"

@@ -1,4 +1,4 @@
-"""Figures 6-9 and 11-14: scores of generated text over finetuning examples."""
+"""Figures 6-9 and 11-14: scores of generated text over finetuning examples; losses likewise."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -28,6 +28,7 @@ SUITES_ARE = {
     "zero-shot": "Scores for source languages that finetuning did not see, averaged over them",
     "one-shot": "Scores on the test sets, with one demonstration before each source",
     "five-shot": "Scores on the test sets, with five demonstrations before each source",
+    "loss": "Test sets that were added after training, in nats per target token",
 }
 DASHED: Mapping[str, Any] = {"linestyle": (0, (4, 2)), "linewidth": 0.8, "zorder": 1.5}
 BAR: Mapping[str, Any] = {"linewidth": 0.7, "alpha": 0.7, "zorder": 1.8}  # an interval
@@ -87,7 +88,8 @@ def _draw_row(rows: Sequence[Sequence[Axes]], contents: Sequence[Content], suite
     panels = rows[0]
     for axes, content in zip(panels, contents, strict=True):
         _draw_scores(axes, content)
-    panels[0].set_ylabel(f"{contents[0].task.metric_title},\n{suite}")
+    of = "later test sets" if suite == "loss" else suite
+    panels[0].set_ylabel(f"{contents[0].task.metric_title},\n{of}")
     if not any(line.heights for content in contents for line in content.lines):
         panels[0].yaxis.set_major_locator(NullLocator())
     for strips in rows[1:]:
@@ -164,7 +166,8 @@ def _legend(
         for shown, marker, style, label in entries
         if shown
     ]
-    words = [f"{SUITES_ARE[suite]}; higher is better", LABELS_ARE[factor], _note(lines)]
+    better = "lower" if suite == "loss" else "higher"
+    words = [f"{SUITES_ARE[suite]}; {better} is better", LABELS_ARE[factor], _note(lines)]
     letters = int(LETTERS_PER_INCH * figure.get_figwidth())
     key = figure.legend(
         handles=handles,

@@ -5,7 +5,7 @@ from typing import Any
 
 from finescale.study import grid
 from finescale.study.results import ResultPlanner
-from finescale.study.suites import drawn_factors, suites_of
+from finescale.study.suites import LOSS, drawn_factors, suites_of
 
 # Drawn only where the grid supports them.
 NEEDS_A_GRID = (
@@ -25,6 +25,12 @@ DRAWN_FROM_SCORES = (
     ("figure", "figure13", "one-shot", "pretraining_tokens"),
     ("figure", "figure14", "five-shot", "pretraining_tokens"),
     ("table", "table7", "test", None),
+)
+# Not of the paper: drawn where test sets were added later, and missed nowhere else.
+DRAWN_FROM_LOSSES = (
+    ("figure", "loss-model-size", LOSS, "llm_model_size"),
+    ("figure", "loss-pretraining-size", LOSS, "pretraining_tokens"),
+    ("figure", "loss-pet-size", LOSS, "pet_parameter_size"),
 )
 Scores = Mapping[tuple[str, str], str]  # of a task and a suite
 
@@ -74,14 +80,16 @@ def _compares_methods(task: Mapping[str, Any]) -> bool:
 
 
 def draw_scores(results: ResultPlanner, points: Mapping[str, str], scores: Scores) -> None:
-    """Plan what is drawn from generations, each from the tasks that have its suite and factor."""
+    """Plan what is drawn from suites, each from the tasks that have its suite and factor."""
     tasks = results.config["tasks"]
-    for stage, name, suite, factor in DRAWN_FROM_SCORES:
+    for stage, name, suite, factor in (*DRAWN_FROM_SCORES, *DRAWN_FROM_LOSSES):
         drawn = [
             key
             for key, task in tasks.items()
             if suite in suites_of(task) and factor in (None, *drawn_factors(task, suite))
         ]
+        if not drawn and suite == LOSS:
+            continue
         if not drawn:
             results.plan.unsupported[name] = _needs(suite, factor)
             continue

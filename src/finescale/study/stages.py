@@ -14,6 +14,8 @@ STAGES = {
     "finetune": 1,
     "generate": 1,
     "score": 1,
+    "loss": 1,
+    "later_points": 1,
     "search": 1,
     "points": 1,
     "joined_points": 1,
