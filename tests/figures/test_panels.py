@@ -16,6 +16,7 @@ from finescale.figures.panels import (
     Series,
     draw_panel,
     fit_loss_axis,
+    label_series,
     spread,
     tick_places,
 )
@@ -136,6 +137,19 @@ def test_diverged_runs_at_one_place_can_be_told_apart():
     assert count.get_text() == "2×"
     assert count.xy == (50, crosses[1].get_ydata()[0])
     assert count.get_color() == crosses[1].get_color() == sequential(3)[1]
+
+
+def test_a_series_of_which_all_runs_diverged_is_named_at_its_crosses():
+    dots = (Dot(10.0, (2.0,), False), Dot(100.0, (1.9,), False))
+    panel = Panel((), (Series("small", dots), Series("large", (), diverged=(10.0, 100.0))))
+    figure = Figure()
+    axes = figure.subplots()
+    draw_panel(axes, panel)
+    label_series(figure, axes, panel)
+    heights = {text.get_text(): text.get_position()[1] for text in axes.texts}
+    crosses = [line.get_ydata()[0] for line in axes.lines if line.get_marker() == "x"]
+    assert set(crosses) == {heights["large"]}
+    assert 0 < heights["small"] < heights["large"]
 
 
 def test_single_seeds_are_shown_with_their_range():
