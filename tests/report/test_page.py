@@ -13,7 +13,7 @@ import yaml
 from finescale.figures import TaskScores
 from finescale.report import Drawing, Study, SuiteScores, eight_claims, render
 from finescale.report.captions import CAPTIONS
-from finescale.report.page import bars, numbered
+from finescale.report.page import bars, line_words, numbered
 from finescale.report.verdicts import NOT_DECIDED, Finding, Part, measured, missing
 from finescale.study.build import plan_study
 
@@ -146,7 +146,9 @@ def test_each_drawing_has_its_words_and_its_provenance(page):
         assert CAPTIONS[name].shows in page.said
         assert f"If the paper holds: {CAPTIONS[name].expected}" in page.said
     assert "0123456789ab" in page.said
-    assert "snakemake -c2 results/small/figures/figure2.pdf" in page.said
+    command = "snakemake --cores all {} --configfile config/small.yaml"
+    for path in ("figures/figure2.pdf", "tables/table4.pdf", "report.html"):
+        assert command.format(f"results/small/{path}") in page.said
     assert "finescale trace results/small/tables/table4.pdf" in page.said
 
 
@@ -203,9 +205,15 @@ def test_bars_lie_on_one_axis(made_up):
     drawn = bars(Part("", "", findings))
     assert drawn[1] is None
     narrow, wide = drawn[0], drawn[2]
-    assert 0 < narrow.border < narrow.left < narrow.dot < wide.dot < 100
+    (border,) = narrow.borders
+    assert 0 < border < narrow.left < narrow.dot < wide.dot < 100
     assert (wide.left, wide.width) == (0, 100)
-    assert narrow.border == wide.border
+    assert wide.borders == (border,)
+
+
+def test_the_lines_of_bars_are_named():
+    assert line_words(Part("", "", ())) == "line at 0"
+    assert line_words(Part("", "", (), borders=(-0.01, 0.01))) == "lines at −0.01 and 0.01"
 
 
 def test_everything_the_studies_draw_has_a_caption():

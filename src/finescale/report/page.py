@@ -2,6 +2,7 @@
 
 import math
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -12,7 +13,7 @@ from finescale.laws import Point, TaskFit
 from finescale.report.captions import Caption, caption
 from finescale.report.counts import Runs, base_models, laws_by_status, runs_by_method
 from finescale.report.svg import inline
-from finescale.report.tables import Table, tables_of, with_interval
+from finescale.report.tables import MINUS, in_words, tables_of, with_interval
 from finescale.report.verdicts import NOT_DECIDED, SUPPORTED, Claim, Finding, Part
 
 SHORT = 12  # digits of a digest that people are shown
@@ -35,6 +36,12 @@ class Drawing:
         return numbered(self.name)
 
     @property
+    def heading(self) -> str:
+        """Number and title, where it has a number."""
+        title = self.caption.title
+        return f"{self.number}. {title}" if self.number.split()[-1].isdigit() else title
+
+    @property
     def caption(self) -> Caption:
         """Its words."""
         return caption(self.name)
@@ -44,11 +51,6 @@ class Drawing:
         """The drawing as a part of the page."""
         assert self.svg is not None
         return inline(self.svg, self.name, f"{self.number}: {self.caption.shows}")
-
-    @property
-    def tables(self) -> list[Table]:
-        """Its rows."""
-        return tables_of(self.csv)
 
 
 def numbered(name: str) -> str:
@@ -68,6 +70,16 @@ class Study:
     claims: Sequence[Claim]
     drawings: Sequence[Drawing]
     unsupported: Mapping[str, str]  # why a figure or table is not drawn
+
+    def path(self, drawing: Drawing) -> str:
+        """Where people find a drawing."""
+        return f"results/{self.name}/{drawing.kind}s/{drawing.name}.pdf"
+
+    def remake(self, path: str) -> str:
+        """The command that makes a file of the study, for a shell."""
+        # the target first: --configfile takes all that follows it
+        config = f"config/{self.name}.yaml"
+        return shlex.join(["snakemake", "--cores", "all", path, "--configfile", config])
 
     def of_kind(self, kind: str) -> list[Drawing]:
         """The figures or the tables, by number."""
@@ -93,6 +105,7 @@ def render(study: Study) -> str:
         "number": estimate_words,
         "share": share,
         "numbered": numbered,
+        "in_words": in_words,
     }
     titles = {fit.settings.task: fit.settings.title for fit in study.fits}
     return environment.get_template("page.html").render(
@@ -102,8 +115,10 @@ def render(study: Study) -> str:
         by_method=runs_by_method(study.points),
         base_models=base_models(study.points),
         laws=laws_by_status(study.fits),
+        tables_of=tables_of,
         bars=bars,
         summary=summary,
+        line_words=line_words,
         marks=MARKS,
         short=SHORT,
     )
@@ -121,7 +136,7 @@ def estimate_words(finding: Finding) -> str:
 
 def share(value: float | None) -> str:
     """A share in per cent."""
-    return "" if value is None else f"{100 * value:.3g}%"
+    return "" if value is None else f"{100 * value:.1f}%"
 
 
 def summary(part: Part) -> str:
@@ -135,6 +150,12 @@ def summary(part: Part) -> str:
     return " ".join(filter(None, [of, f"{left} could not be made." if left else ""]))
 
 
+def line_words(part: Part) -> str:
+    """What the lines across the bars of a part stand for."""
+    places = " and ".join(f"{border:g}" for border in part.borders).replace("-", MINUS)
+    return f"line{'s' * (len(part.borders) > 1)} at {places}"
+
+
 @dataclass(frozen=True)
 class Bar:
     """An interval on an axis, in per cent of its width; `dot` is the estimate."""
@@ -142,7 +163,7 @@ class Bar:
     left: float
     width: float
     dot: float
-    border: float
+    borders: tuple[float, ...]
 
 
 def bars(part: Part) -> list[Bar | None]:
@@ -157,15 +178,14 @@ def bars(part: Part) -> list[Bar | None]:
     ]
     if not known:
         return [None] * len(part.findings)
-    scale = _axis(
-        [[_place(part, value) for value in one] for one in known], _place(part, part.border)
-    )
+    borders = [_place(part, border) for border in part.borders]
+    scale = _axis([[_place(part, value) for value in one] for one in known], borders)
     return [_bar(part, finding, scale) for finding in part.findings]
 
 
-def _axis(intervals: Sequence[Sequence[float]], border: float) -> tuple[float, float]:
+def _axis(intervals: Sequence[Sequence[float]], borders: Sequence[float]) -> tuple[float, float]:
     widths = [high - low for _, low, high in intervals if math.isfinite(high - low)]
-    middle = [border, *(estimate for estimate, *_ in intervals)]
+    middle = [*borders, *(estimate for estimate, *_ in intervals)]
     room = max(median(widths) if widths else 0.0, (max(middle) - min(middle)) / 10) or 1.0
     return min(middle) - room, max(middle) + room
 
@@ -180,8 +200,8 @@ def _bar(part: Part, finding: Finding, scale: tuple[float, float]) -> Bar | None
         return round(100 * (place - low) / (high - low), 1)
 
     start, end = (percent(bound) for bound in finding.interval)
-    dot, border = percent(finding.estimate), percent(part.border)
-    return Bar(start, round(end - start, 1), dot, border)
+    borders = tuple(map(percent, part.borders))
+    return Bar(start, round(end - start, 1), percent(finding.estimate), borders)
 
 
 def _place(part: Part, value: float) -> float:
