@@ -83,7 +83,7 @@ def test_reasons_are_in_words():
         "no beta and E: the points cannot tell pretraining_tokens.A, llm_model_size.alpha apart"
     )
     assert in_words(reason) == (
-        "no β and E: the points cannot tell A of Pretraining data size, α of LLM model size apart"
+        "no β and E: the points cannot tell A of pretraining data size, α of LLM model size apart"
     )
     assert in_words("alphabet") == "alphabet"
 

@@ -143,11 +143,16 @@ def summary(part: Part) -> str:
     """How the comparisons of a part went, in words."""
     if not part.findings:
         return part.reason.capitalize() + "."
-    counts, made = part.counts, part.counts.total()
-    words = [f"{count} {verdict}" for verdict, count in counts.most_common()]
-    of = f"Of {made} comparison{'s' * (made != 1)}: {', '.join(words)}." if made else ""
-    left = len(part.findings) - made
-    return " ".join(filter(None, [of, f"{left} could not be made." if left else ""]))
+    made, left = part.counts.total(), len(part.findings) - part.counts.total()
+    if not made:
+        return (
+            f"None of {left} comparisons could be made."
+            if left > 1
+            else "The one comparison could not be made."
+        )
+    words = [f"{count} {verdict}" for verdict, count in part.counts.most_common()]
+    of = f"Of {made} comparison{'s' * (made != 1)}: {', '.join(words)}."
+    return f"{of} {left} more could not be made." if left else of
 
 
 def line_words(part: Part) -> str:

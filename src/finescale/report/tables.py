@@ -92,7 +92,9 @@ def in_words(text: str) -> str:
         factor, name, symbol = found.groups()
         if symbol:
             return SYMBOLS[symbol]
-        return f"{SYMBOLS.get(name, name)} of {FACTOR_TITLES[factor]}"
+        title = FACTOR_TITLES[factor]
+        inside = title if title[1].isupper() else title[0].lower() + title[1:]
+        return f"{SYMBOLS.get(name, name)} of {inside}"
 
     return PARAMETER.sub(words, text)
 
