@@ -105,9 +105,9 @@ class Checkout:
         """What the store holds: content hash by reference."""
         return {item.recipe.reference: item.content_sha256 for item in self.store.artifacts()}
 
-    def points(self) -> list[dict[str, str]]:
+    def points(self, table: str = "points") -> list[dict[str, str]]:
         """The rows of the smoke study's points.csv."""
-        with (self.folder / "results/smoke/points.csv").open() as stream:
+        with (self.folder / f"results/smoke/{table}.csv").open() as stream:
             return list(csv.DictReader(stream))
 
     def log_of(self, artifact: Artifact) -> str:

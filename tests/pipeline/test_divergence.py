@@ -16,8 +16,9 @@ def test_diverged_finetunings_are_published_shown_and_left_out_of_fits(smoke):
     smoke.edit_config(diverge)
     run = smoke.snakemake()
     assert run.status == 0, run.log
-    points = {(point["method"], point["status"]) for point in smoke.points()}
-    assert points == {("fmt", "ok"), ("lora", "diverged")}
+    for table in ("points", "later-help-en-zh"):
+        points = {(point["method"], point["status"]) for point in smoke.points(table)}
+        assert points == {("fmt", "ok"), ("lora", "diverged")}
     for artifact in smoke.store.artifacts("finetune"):
         if artifact.recipe.parameters["learning_rate"] == 1.0e30:
             result = artifact.json("result.json")
@@ -49,8 +50,9 @@ def test_what_is_finetuned_from_a_diverged_base_model_is_published_as_that(smoke
     result = base.json("result.json")
     assert result["status"] == "diverged"
     assert result["reason"]
-    points = smoke.points()
-    assert len(points) == 4
-    assert {point["status"] for point in points} == {"base diverged"}
-    assert all(point["test_log_perplexity"] == "" for point in points)
+    for table in ("points", "later-help-en-zh"):
+        points = smoke.points(table)
+        assert len(points) == 4
+        assert {point["status"] for point in points} == {"base diverged"}
+        assert all(point["test_log_perplexity"] == "" for point in points)
     smoke.assert_sound()

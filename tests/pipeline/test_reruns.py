@@ -46,13 +46,13 @@ def test_invalidating_one_finetuning_reruns_exactly_its_chain_with_the_same_resu
     said = smoke.finescale("invalidate", artifact.recipe.digest[:12], "--yes").stdout
     assert label in said
     # figures 2 to 5 and tables 4 to 6 show all tasks, figure 1 and table 2 the first alone;
-    # figure 12 shows what it writes after five demonstrations
-    chain = {"finetune": 1, "points": 1, "joined_points": 1, "fit": 1, "figure": 5, "table": 3}
-    chain |= {"generate": 1, "score": 1, "study_report": 1}
+    # figure 12 shows what it writes after five demonstrations, another one the later test set
+    chain = {"finetune": 1, "points": 1, "joined_points": 1, "fit": 1, "figure": 6, "table": 3}
+    chain |= {"generate": 1, "score": 1, "loss": 1, "later_points": 1, "study_report": 1}
     assert f"Removed {sum(chain.values())} artifacts" in said
     run = smoke.snakemake()
-    views = {"figure_view": 5, "table_view": 3, "points_view": 1, "report_view": 1, "all": 1}
-    assert run.finished == chain | views, run.log
+    views = {"figure_view": 6, "table_view": 3, "points_view": 1, "later_points_view": 1}
+    assert run.finished == chain | views | {"report_view": 1, "all": 1}, run.log
     smoke.assert_sound()
     assert smoke.contents() == before  # bit-identical, pictures too
 
@@ -103,7 +103,8 @@ def test_views_show_the_planned_digest_when_the_config_goes_from_a_to_b_and_back
     run = smoke.snakemake()
     assert run.status == 0, run.log
     assert (run.finished["fit"], run.finished["pretraining_law"]) == (3, 2)
-    untouched = {"finetune", "pretrain", "generate", "score", "search", "points", "points_view"}
+    untouched = {"finetune", "pretrain", "generate", "score", "loss", "later_points", "search"}
+    untouched |= {"points", "points_view", "later_points_view"}
     assert not untouched & set(run.finished)
     second = figure.resolve()
     assert second != first

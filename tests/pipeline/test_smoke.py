@@ -12,10 +12,10 @@ COLUMNS = [
     *("test_log_perplexity", "target_tokens", "digest"),
 ]
 EVERYTHING = {
-    **{"source": 14, "corpus": 11, "tokenizer": 2, "tokens": 8, "pretrain": 5, "finetune": 35},
-    **{"generate": 49, "score": 4, "search": 1},
-    **{"points": 3, "joined_points": 1, "fit": 3, "pretraining_law": 2, "figure": 12, "table": 7},
-    **{"figure_view": 13, "table_view": 7, "points_view": 1},
+    **{"source": 15, "corpus": 12, "tokenizer": 2, "tokens": 9, "pretrain": 5, "finetune": 35},
+    **{"generate": 49, "score": 4, "loss": 8, "later_points": 1, "search": 1},
+    **{"points": 3, "joined_points": 1, "fit": 3, "pretraining_law": 2, "figure": 13, "table": 7},
+    **{"figure_view": 14, "table_view": 7, "points_view": 1, "later_points_view": 1},
     **{"study_report": 1, "report_view": 1, "all": 1},
 }
 
@@ -33,11 +33,13 @@ def test_every_job_ran_once_and_the_end_says_where_to_look(smoke_run):
 def test_every_figure_and_table_is_there(smoke_run):
     checkout, _ = smoke_run
     folder = checkout.folder / "results" / "smoke"
-    names = ["figures/search", *(f"figures/figure{number}" for number in range(1, 13))]
+    names = ["figures/search", "figures/loss-model-size"]
+    names += [f"figures/figure{number}" for number in range(1, 13)]
     names += [f"tables/table{number}" for number in range(1, 8)]
     expected = {f"{name}.{ending}" for name in names for ending in ("pdf", "png", "svg", "csv")}
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")}
-    assert found == expected | {"points.csv", "index.csv", "report.html"}
+    tables = {"points.csv", "later-help-en-zh.csv", "index.csv"}
+    assert found == expected | tables | {"report.html"}
     starts = {"pdf": b"%PDF", "png": b"\x89PNG", "svg": b"<?xml"}
     for name in expected:
         content = (folder / name).read_bytes()
@@ -106,6 +108,19 @@ def test_zero_shot_examples_are_of_the_other_source_languages(smoke_run):
         languages = Counter(json.loads(line)["source_language"] for line in lines)
         if artifact.recipe.parameters["suite"] == "zero-shot":
             assert languages == {"fr": 2, "zh": 2}
+
+
+def test_later_test_sets_are_measured_for_every_run_of_their_task(smoke_run):
+    checkout, _ = smoke_run
+    runs = [run for run in checkout.points() if run["task"] == "help-en-zh"]
+    later = checkout.points("later-help-en-zh")
+    measured = {"test_log_perplexity", "target_tokens"}
+    for run, row in zip(runs, later, strict=True):
+        assert {name for name in COLUMNS if row[name] != run[name]} == measured
+        assert 0 < float(row["test_log_perplexity"]) < 2 * math.log(3072)
+    said = checkout.finescale("fit", "results/smoke/later-help-en-zh.csv")
+    assert said.returncode == 0
+    assert "help-en-zh: 8 runs (0 held out) of fmt, lora" in said.stdout
 
 
 def test_the_search_compares_its_runs_on_the_dev_set(smoke_run):

@@ -14,9 +14,10 @@ RUNS = {"pretrain", "finetune"}
 DRAWN = {"figure", "table", "report"}
 FITTED = {"points", "joined_points", "fit"} | DRAWN
 GENERATED = {"generate", "score"}
-# of help-en-de alone: the search is on help-en-zh
+LATER = {"loss", "later_points"}
+# of help-en-de alone: search and later test sets are on help-en-zh
 AFTER_ONE_TASK = FITTED | GENERATED
-AFTER_RUNS = {"pretraining_law", "search"} | AFTER_ONE_TASK
+AFTER_RUNS = {"pretraining_law", "search"} | AFTER_ONE_TASK | LATER
 
 
 def digests(plan) -> dict[tuple[str, str], str]:
@@ -122,14 +123,14 @@ def test_planning_writes_nothing_and_imports_nothing_heavy(tmp_path):
         ("pretraining.schedule", "own", RUNS | AFTER_ONE_TASK),
         ("precision", "bf16", RUNS | AFTER_RUNS),
         ("model_sizes.XS.ffn_dim", 48, RUNS | AFTER_RUNS - {"search"}),
-        ("methods.lora.learning_rate", 0.02, {"finetune", *AFTER_ONE_TASK}),
-        ("methods.fmt.learning_rate", 0.02, {"finetune", "search", *AFTER_ONE_TASK}),
-        ("finetuning.dev.patience", 3, {"finetune", "search", *AFTER_ONE_TASK}),
+        ("methods.lora.learning_rate", 0.02, {"finetune", *AFTER_ONE_TASK, *LATER}),
+        ("methods.fmt.learning_rate", 0.02, {"finetune", "search", *AFTER_ONE_TASK, *LATER}),
+        ("finetuning.dev.patience", 3, {"finetune", "search", *AFTER_ONE_TASK, *LATER}),
         ("tasks.help-en-de.max_target_tokens", 40, {"tokens", "finetune", *AFTER_ONE_TASK}),
         (
             "families.en-de.tokenizer.vocab_size",
             900,
-            {"tokenizer", "tokens", *RUNS, *AFTER_RUNS} - {"search"},
+            {"tokenizer", "tokens", *RUNS, *AFTER_RUNS} - {"search", *LATER},
         ),
         ("laws.huber_delta", 0.01, {"fit", "pretraining_law"} | DRAWN),
         ("laws.model_size_as", "nominal", {"fit", "pretraining_law"} | DRAWN),
@@ -138,8 +139,8 @@ def test_planning_writes_nothing_and_imports_nothing_heavy(tmp_path):
             None,
             FITTED,
         ),
-        ("model_sizes.XS.nominal", 50000, {"pretraining_law", "score", *FITTED}),
-        ("study", "other", {"points", "joined_points", "fit"} | DRAWN),
+        ("model_sizes.XS.nominal", 50000, {"pretraining_law", "score", "later_points", *FITTED}),
+        ("study", "other", {"points", "joined_points", "later_points", "fit"} | DRAWN),
     ],
 )
 def test_a_change_of_the_config_changes_what_follows_from_it(plan, smoke, path, value, expected):
