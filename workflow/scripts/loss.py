@@ -1,9 +1,8 @@
 """Measure one finetuned model on test sets that were added after its training."""
 
 import csv
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from finescale.store import Job, run_job
 
@@ -12,9 +11,9 @@ if TYPE_CHECKING:
     from finescale.training.evaluation import Likelihood
 
 COLUMNS = ("test_set", "index", "negative_log_likelihood", "target_tokens")
-NOTHING = {"test_log_perplexity": None, "target_tokens": None, "test_sets": []}
+NOTHING: dict[str, Any] = {"test_log_perplexity": None, "target_tokens": None, "test_sets": []}
 
-Likelihoods = dict[str, "tuple[Likelihood, Mapping[int, Likelihood]]"]  # of sets and examples
+Likelihoods = dict[str, "tuple[Likelihood, dict[int, Likelihood]]"]  # of sets and examples
 
 
 def make(job: Job) -> None:
@@ -41,7 +40,8 @@ def measure(job: Job, asked: "AskedModel") -> Likelihoods:
     assert asked.tuned, "base models are not asked"
     finetuning, sets = asked.tuned.recipe.parameters, job.input("test")
     vocabulary = Vocabulary.of(Tokenizer(job.input("tokenizer").file("tokenizer.model")))
-    model, found = asked.load(), {}
+    model = asked.load()
+    found: Likelihoods = {}
     for name in sets.recipe.parameters["splits"]:
         examples = stored_examples(sets, name)
         rows = held_out_rows(examples, finetuning["test"]["max_examples"], vocabulary)
