@@ -104,7 +104,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """One browser for all tests, with a profile of its own."""
     programs = [shutil.which(name) for name in ("chromium", "chromedriver")]
     if None in programs:
-        pytest.skip("chromium and chromedriver are not installed; `make test-browser` says how")
+        pytest.skip("no chromium and chromedriver here; `make test-browser` installs them")
     options = ChromeOptions()
     options.binary_location = programs[0]
     for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):

@@ -105,12 +105,15 @@ def test_a_figure_can_be_enlarged_and_put_back(browser):
     assert dialog.find_element(By.ID, "zoom-title").text.startswith("Figure 2. ")
     shown = dialog.find_element(By.TAG_NAME, "svg")
     width = shown.rect["width"]
+    close = dialog.find_element(By.CSS_SELECTOR, "[data-zoom=close]")
+    visible = browser.run("return document.documentElement.clientWidth")
+    assert close.rect["x"] + close.rect["width"] <= visible  # not below the page's scrollbar
     assert width > 600  # its own size, to be scrolled where the window is narrow
     dialog.find_element(By.CSS_SELECTOR, "[data-zoom=larger]").click()
     assert shown.rect["width"] == pytest.approx(1.5 * width, rel=0.02)
     dialog.find_element(By.CSS_SELECTOR, "[data-zoom=smaller]").click()
     assert shown.rect["width"] == pytest.approx(width, rel=0.02)
-    dialog.find_element(By.CSS_SELECTOR, "[data-zoom=close]").click()
+    close.click()
     assert not dialog.is_displayed()
     assert drawing.find_element(By.TAG_NAME, "svg").is_displayed()
     assert drawing.rect == size
@@ -163,6 +166,9 @@ def test_a_figure_is_enlarged_by_keys_and_the_focus_comes_back(wide):
     width = shown.rect["width"]
     press(wide, "+")
     assert shown.rect["width"] > width
+    stage = wide.switch_to.active_element  # arrows move the picture
+    stage.send_keys(Keys.ARROW_DOWN * 3)
+    WebDriverWait(wide, 10).until(lambda _: wide.run("return arguments[0].scrollTop > 0", stage))
     press(wide, "-")
     assert shown.rect["width"] == pytest.approx(width, rel=0.02)
     press(wide, Keys.ESCAPE)

@@ -125,8 +125,9 @@ def render(study: Study) -> str:
 
 
 def interval_words(value: float, bounds: tuple[float, float] | None) -> str:
-    """`0.15 [0.12, 0.19]`."""
-    return with_interval(value, *bounds) if bounds else f"{value:.2g}"
+    """`0.15 [0.12, 0.19]`, whose bounds stay on one line."""
+    words = with_interval(value, *bounds) if bounds else f"{value:.2g}"
+    return words.replace(", ", ",\N{NO-BREAK SPACE}")
 
 
 def estimate_words(finding: Finding) -> str:
