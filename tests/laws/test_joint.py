@@ -29,7 +29,7 @@ def with_failed(grids, factor):
 
 @pytest.mark.parametrize("factor", [MODEL_SIZE, PRETRAINING])
 def test_without_a_factor_that_estimates_beta_and_e_there_are_no_intervals(grids, factor):
-    """Resamples of the others alone would take beta and E from points of another study."""
+    """A resample simulates the points of all factors that share beta and E, by their laws."""
     laws = with_failed(grids, factor)
     assert (laws[factor].fit, laws[factor].deviation_fitted) == (FAILED, None)
     for other in laws.keys() - {factor}:
