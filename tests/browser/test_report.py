@@ -27,6 +27,12 @@ def heading(browser, name: str):
     return browser.find_element(By.XPATH, f"//*[@id='table4']//th/button[text()='{name}']")
 
 
+def wait_until_back(browser, drawing) -> None:
+    """Wait for the picture, which moves back a moment after its dialog has closed."""
+    pictures = WebDriverWait(browser, 10).until(lambda _: drawing.find_elements(By.TAG_NAME, "svg"))
+    assert pictures[0].is_displayed()
+
+
 def test_it_loads_itself_alone_and_without_complaint(browser, page):
     assert browser.title == "small: finescale report"
     browser.run(OPEN_ALL)
@@ -115,7 +121,7 @@ def test_a_figure_can_be_enlarged_and_put_back(browser):
     assert shown.rect["width"] == pytest.approx(width, rel=0.02)
     close.click()
     assert not dialog.is_displayed()
-    assert drawing.find_element(By.TAG_NAME, "svg").is_displayed()
+    wait_until_back(browser, drawing)
     assert drawing.rect == size
     assert browser.get_log("browser") == []
 
@@ -173,5 +179,5 @@ def test_a_figure_is_enlarged_by_keys_and_the_focus_comes_back(wide):
     assert shown.rect["width"] == pytest.approx(width, rel=0.02)
     press(wide, Keys.ESCAPE)
     assert not dialog.is_displayed()
+    wait_until_back(wide, wide.find_element(By.CSS_SELECTOR, "#figure1 .drawing"))
     assert wide.switch_to.active_element == button
-    assert wide.find_element(By.CSS_SELECTOR, "#figure1 .drawing svg").is_displayed()
