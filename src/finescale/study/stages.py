@@ -21,7 +21,7 @@ STAGES = {
     "joined_points": 1,
     "fit": 2,
     "pretraining_law": 2,
-    "figure": 2,
+    "figure": 3,
     "table": 2,
-    "report": 1,
+    "report": 2,
 }
