@@ -20,8 +20,8 @@ demo: $(INSTALLED)
 	$(BIN)/snakemake --cores all --configfile config/demo.yaml && \
 	end=$$(date +%s) && \
 	echo "Done in $$(( (end - start + 30) / 60 )) minutes." && \
-	echo "The figures and tables are in results/demo/figures/ and results/demo/tables/," && \
-	echo "the measured points in results/demo/points.csv."
+	echo "Open results/demo/report.html; figures and tables are in results/demo/figures/ and" && \
+	echo "results/demo/tables/, the measured points in results/demo/points.csv."
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -rs

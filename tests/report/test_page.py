@@ -153,7 +153,8 @@ def test_the_same_study_gives_the_same_page(made_up):
 
 
 @pytest.mark.parametrize(
-    ("name", "called"), [("figure2", "Figure 2"), ("table14", "Table 14"), ("search", "Search")]
+    ("name", "called"),
+    [("figure2", "Figure 2"), ("table14", "Table 14"), ("loss-model-size", "Loss model size")],
 )
 def test_names(name, called):
     assert numbered(name) == called

@@ -31,6 +31,7 @@ SUITES_ARE = {
     "loss": "Test sets that were added after training, in nats per target token",
 }
 DASHED: Mapping[str, Any] = {"linestyle": (0, (4, 2)), "linewidth": 0.8, "zorder": 1.5}
+SHARE_TOPS = (0.1, 0.2, 0.5, 1.0)  # of the strips' axis
 BAR: Mapping[str, Any] = {"linewidth": 0.7, "alpha": 0.7, "zorder": 1.8}  # an interval
 GUTTER = 0.03  # of a panel's width: for the interval of one baseline
 LETTERS_PER_INCH = 15  # of the words below the panels
@@ -79,8 +80,13 @@ def _lay_out(contents: Sequence[Sequence[Content]]) -> tuple[Figure, list[list[S
 
 def _checked(content: Content) -> bool:
     """Whether the language of any outputs is known."""
-    known = [model for line in content.lines for model in (*line.cells, line.baseline) if model]
-    return any(model.wrong_language is not None for model in known)
+    return bool(_shares(content))
+
+
+def _shares(content: Content) -> list[float]:
+    """Every known share of outputs in the wrong language."""
+    models = [model for line in content.lines for model in (*line.cells, line.baseline) if model]
+    return [model.wrong_language for model in models if model.wrong_language is not None]
 
 
 def _draw_row(rows: Sequence[Sequence[Axes]], contents: Sequence[Content], suite: str) -> None:
@@ -96,6 +102,7 @@ def _draw_row(rows: Sequence[Sequence[Axes]], contents: Sequence[Content], suite
         for strip, axes, content in zip(strips, panels, contents, strict=True):
             _draw_shares(strip, axes, content)
         strips[0].set_ylabel("wrong\nlanguage")
+        _set_share_axis(strips, max(share for content in contents for share in _shares(content)))
 
 
 def _draw_scores(axes: Axes, content: Content) -> None:
@@ -140,9 +147,15 @@ def _draw_shares(strip: Axes, axes: Axes, content: Content) -> None:
         if line.baseline and line.baseline.wrong_language is not None:
             strip.axhline(line.baseline.wrong_language, color=colour, **DASHED)
     strip.set_xlim(axes.get_xlim())
-    strip.set_ylim(-0.06, 1.06)
-    strip.yaxis.set_major_locator(FixedLocator([0, 0.5, 1]))
-    strip.yaxis.set_major_formatter(PercentFormatter(1))
+
+
+def _set_share_axis(strips: Sequence[Axes], largest: float) -> None:
+    """One axis for a task's strips, no higher than its shares need."""
+    top = next(top for top in SHARE_TOPS if largest <= top)
+    for strip in strips:
+        strip.set_ylim(-0.06 * top, 1.06 * top)
+        strip.yaxis.set_major_locator(FixedLocator([0, top / 2, top]))
+        strip.yaxis.set_major_formatter(PercentFormatter(1))
 
 
 def _legend(

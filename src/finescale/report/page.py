@@ -54,9 +54,9 @@ class Drawing:
 
 
 def numbered(name: str) -> str:
-    """`Figure 2` of `figure2`."""
+    """`Figure 2` of `figure2`, `Loss model size` of `loss-model-size`."""
     parts = re.fullmatch(r"([a-z]+)(\d+)", name)
-    return f"{parts[1].title()} {parts[2]}" if parts else name.title()
+    return f"{parts[1].title()} {parts[2]}" if parts else name.replace("-", " ").capitalize()
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ STAGES = {
     "joined_points": 1,
     "fit": 2,
     "pretraining_law": 2,
-    "figure": 4,
+    "figure": 3,
     "table": 3,
-    "report": 3,
+    "report": 2,
 }
