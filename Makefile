@@ -4,27 +4,38 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help demo test test-slurm slurm-installed lint format lock clean
+.PHONY: help demo test test-browser test-slurm slurm-installed lint format lock clean
 
 help:
-	@echo "make demo    run the demo study: raw text to figures, in results/demo/"
-	@echo "make test    run the tests"
-	@echo "make test-slurm  run the study and its faults on a SLURM that it starts here (root; Debian)"
-	@echo "make lint    check style and types"
-	@echo "make format  put the code into the project's format"
-	@echo "make lock    write envs/ anew from pyproject.toml"
-	@echo "make clean   remove .venv and the caches of the tools; results/ stays"
+	@echo "make demo          run the demo study: raw text to figures, in results/demo/"
+	@echo "make test          run the tests"
+	@echo "make test-browser  run those that open the report in Chromium, which root gets installed"
+	@echo "make test-slurm    run those on a SLURM that they start here, which root gets installed"
+	@echo "make lint          check style and types"
+	@echo "make format        put the code into the project's format"
+	@echo "make lock          write envs/ anew from pyproject.toml"
+	@echo "make clean         remove .venv and the caches of the tools; results/ stays"
 
 demo: $(INSTALLED)
 	@start=$$(date +%s) && \
 	$(BIN)/snakemake --cores all --configfile config/demo.yaml && \
 	end=$$(date +%s) && \
 	echo "Done in $$(( (end - start + 30) / 60 )) minutes." && \
-	echo "The figures and tables are in results/demo/figures/ and results/demo/tables/," && \
-	echo "the measured points in results/demo/points.csv."
+	echo "Open results/demo/report.html; figures and tables are in results/demo/figures/ and" && \
+	echo "results/demo/tables/, the measured points in results/demo/points.csv."
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -rs
+
+# Debian's browser and its driver have the same version, as they must.
+test-browser: $(INSTALLED)
+	@{ command -v chromium && command -v chromedriver; } > /dev/null || { \
+	  test "$$(id -u)" = 0 && command -v apt-get > /dev/null || { \
+	    echo "The report's tests need chromium and chromedriver:" \
+	         "apt-get install chromium chromium-driver" >&2; exit 1; }; \
+	  apt-get update -qq && \
+	  apt-get install -qq -y --no-install-recommends chromium chromium-driver; }
+	$(BIN)/python -m pytest tests/browser
 
 # The real thing, on one node with fake GPUs. Says why and skips where no SLURM can be started.
 test-slurm: $(INSTALLED) slurm-installed

@@ -13,10 +13,10 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from finescale.models import attach, decoder_config, hollow_decoder
-from finescale.training import TargetLoss
 from finescale.training import loss as loss_module
 from finescale.training.adafactor import Adafactor
 from finescale.training.loader import Batch
+from finescale.training.loss import TargetLoss
 
 GIB = 2**30
 LOGIT_BYTES = 12  # the logit, its logarithm of the probability, its gradient

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finescale.cli.tables import show_interval, text_table, to_json
+from finescale.cli.tables import text_table, to_json
 
 
 def test_a_table_has_names_above_and_numbers_at_the_right():
@@ -28,23 +28,6 @@ def test_a_table_has_names_above_and_numbers_at_the_right():
 def test_a_wide_table_is_not_cut():
     row = {f"column {number}": "x" * 30 for number in range(8)}
     assert all(line.count("x" * 30) == 8 for line in text_table([row]).splitlines()[2:])
-
-
-@pytest.mark.parametrize(
-    ("value", "low", "high", "text"),
-    [
-        (0.2477, 0.2122, 0.2901, "0.248 [0.212, 0.290]"),
-        (2.6844, 0.21, 3.31, "2.7 [0.2, 3.3]"),
-        (0.0, 0.0, 0.077, "0.000 [0.000, 0.077]"),
-        (52_345.6, 31_000.0, 90_000.0, "52346 [31000, 90000]"),
-        (0.1, 0.1, 0.1 + 1e-15, "0.10000 [0.10000, 0.10000]"),
-        (1.5, 1.5, 1.5, "1.5 [1.5, 1.5]"),
-        (2.1e-6, 2.1e-6, 4.1e-6, "0.00000 [0.00000, 0.00000]"),
-        (None, 1.0, 2.0, "-"),
-    ],
-)
-def test_an_interval_shows_as_many_digits_as_mean_something(value, low, high, text):
-    assert show_interval(value, low, high) == text
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """Tiny models that have learned something by heart, the slow way to decode, and tiny records."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -9,6 +10,9 @@ import torch
 from finescale.models import TunedModel, attach, build_decoder
 from finescale.tokens import Tokenizer, train_tokenizer
 from tests.tokens.conftest import sentences
+
+if TYPE_CHECKING:
+    from tests.evaluation.tiny_study import Study
 
 SIZE = {"layers": 2, "heads": 2, "head_dim": 8, "ffn_dim": 32, "model_dim": 16}
 VOCABULARY, PAD, EOS, BOS, SEP = 40, 0, 1, 2, 4
@@ -101,3 +105,15 @@ def parallel(count: int, seed: int, pair: str = "en-de") -> list[dict[str, str]]
     texts = sentences(2 * count, seed)
     pairs = zip(texts[::2], texts[1::2], strict=True)
     return [record(1000 * seed + i, s, t, pair) for i, (s, t) in enumerate(pairs)]
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory: pytest.TempPathFactory) -> "Study":
+    from tests.evaluation.tiny_study import Study
+
+    return Study(tmp_path_factory.mktemp("study"))
+
+
+@pytest.fixture(scope="session")
+def base(study: "Study") -> str:
+    return study.base()

@@ -18,8 +18,8 @@ from finescale.evaluation.prompts import (
     newline_id,
 )
 from finescale.tokens import ExampleFormat, encode_examples, open_examples
-from finescale.training import Vocabulary
 from finescale.training.loader import finetuning_row
+from finescale.training.vocabulary import Vocabulary
 from tests.evaluation.conftest import parallel, record
 
 SUMMARIZE = "Summarize the following document in {language}: {source}"

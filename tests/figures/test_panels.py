@@ -16,9 +16,11 @@ from finescale.figures.panels import (
     Series,
     draw_panel,
     fit_loss_axis,
+    label_series,
     spread,
     tick_places,
 )
+from finescale.figures.style import sequential
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
@@ -117,6 +119,37 @@ def test_fitted_points_are_circles_held_out_ones_triangles_and_the_law_is_solid(
     assert markers["^"] == [100.0]
     assert markers["x"] == [50.0]
     assert [line.get_linestyle() for line in axes.lines if line.get_marker() == "None"] == ["-"]
+
+
+def test_diverged_runs_at_one_place_can_be_told_apart():
+    """Two sizes at 50 examples, of one of them two seeds, and a size alone at 70."""
+    dots = (Dot(10.0, (2.0,), False), Dot(100.0, (1.9,), False))
+    diverged = [(50.0,), (50.0, 50.0, 70.0), ()]
+    panel = Panel((), tuple(Series(str(x), dots, diverged=x) for x in diverged))
+    axes = Figure().subplots()
+    draw_panel(axes, panel)
+    crosses = [line for line in axes.lines if line.get_marker() == "x"]
+    assert [line.get_xdata()[0] for line in crosses] == [50, 50, 70]
+    first, second, alone = (line.get_window_extent().extents for line in crosses)
+    assert second[3] < first[1]  # below it, without touching it
+    assert alone[3] == first[3]
+    (count,) = axes.texts
+    assert count.get_text() == "2×"
+    assert count.xy == (50, crosses[1].get_ydata()[0])
+    assert count.get_color() == crosses[1].get_color() == sequential(3)[1]
+
+
+def test_a_series_of_which_all_runs_diverged_is_named_at_its_crosses():
+    dots = (Dot(10.0, (2.0,), False), Dot(100.0, (1.9,), False))
+    panel = Panel((), (Series("small", dots), Series("large", (), diverged=(10.0, 100.0))))
+    figure = Figure()
+    axes = figure.subplots()
+    draw_panel(axes, panel)
+    label_series(figure, axes, panel)
+    heights = {text.get_text(): text.get_position()[1] for text in axes.texts}
+    crosses = [line.get_ydata()[0] for line in axes.lines if line.get_marker() == "x"]
+    assert set(crosses) == {heights["large"]}
+    assert 0 < heights["small"] < heights["large"]
 
 
 def test_single_seeds_are_shown_with_their_range():

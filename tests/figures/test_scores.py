@@ -13,7 +13,7 @@ from scipy import stats
 
 from finescale.figures import TaskScores, draw
 from finescale.figures.score_lines import score_content
-from finescale.figures.scores import _draw_scores, _draw_shares
+from finescale.figures.scores import _draw_scores, _draw_shares, _set_share_axis
 from finescale.figures.style import sequential
 from finescale.laws import Point, read_points, write_points
 from finescale.store import Recipe, Store, make_artifact
@@ -220,6 +220,15 @@ def test_the_strip_shows_the_share_in_a_wrong_language(help_scores):
     assert list(finetuned.get_ydata()) == [0.25, 0.25]
     assert before.get_ydata()[0] == 0.75
     assert strip.get_xlim() == axes.get_xlim()
+
+
+@pytest.mark.parametrize(("largest", "top"), [(0.0, 0.1), (0.1, 0.1), (0.11, 0.2), (0.9, 1.0)])
+def test_the_strips_of_a_task_share_an_axis_no_higher_than_needed(largest, top):
+    strips = Figure().subplots(1, 2)
+    _set_share_axis(strips, largest)
+    for strip in strips:
+        assert strip.get_ylim()[1] == pytest.approx(1.06 * top)
+        assert list(strip.get_yticks()) == [0, top / 2, top]
 
 
 def test_the_picture_and_the_csv_name_the_score(shared, tmp_path):

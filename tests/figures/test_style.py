@@ -7,51 +7,11 @@ from matplotlib.image import imread
 
 from finescale.figures.style import (
     format_deviations,
-    format_interval,
     format_loss,
-    format_number,
     save,
     sequential,
     styled,
 )
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (None, "–"),
-        (0.0048, "0.0048"),
-        (0.4, "0.40"),
-        (3.0285, "3.0"),
-        (46.3, "46"),
-        (181.3, "180"),
-        (9999.0, "10000"),
-        (120_000, "1.2e5"),
-        (-0.0017, "-0.0017"),
-    ],
-)
-def test_numbers_have_two_digits(value, text):
-    assert format_number(value) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "bounds", "text"),
-    [
-        (0.151, (0.1188, 0.1912), "0.151 [0.119, 0.191]"),
-        (0.15, (0.07, 0.31), "0.15 [0.07, 0.31]"),
-        (0.0058, (0.00272, 0.01004), "0.0058 [0.0027, 0.0100]"),
-        (1.502, (1.499, 1.507), "1.5020 [1.4990, 1.5070]"),
-        (0.53, (-0.652, 10.33), "0.53 [-0.65, 10.33]"),
-        (15.47, (6.87, 84.4), "15 [7, 84]"),
-        (1800.0, (9.62, 2.33e9), "1800 [9.6, 2.3e9]"),
-        (0.4, None, "0.40"),
-        (0.4, (0.4, 0.4), "0.40 [0.40, 0.40]"),
-        (0.0, (0.0, 0.0), "0 [0, 0]"),
-        (0.4, (0.4, 0.4 + 1e-9), "0.40 [0.40, 0.40]"),
-    ],
-)
-def test_intervals_are_as_fine_as_their_width(value, bounds, text):
-    assert format_interval(value, bounds) == text
 
 
 def test_losses_are_not_finer_than_measurable():

@@ -1,5 +1,6 @@
 """Checkouts of this repository in which Snakemake really runs."""
 
+import csv
 import os
 import re
 import shutil
@@ -103,6 +104,11 @@ class Checkout:
     def contents(self) -> dict[str, str]:
         """What the store holds: content hash by reference."""
         return {item.recipe.reference: item.content_sha256 for item in self.store.artifacts()}
+
+    def points(self, table: str = "points") -> list[dict[str, str]]:
+        """The rows of the smoke study's points.csv."""
+        with (self.folder / f"results/smoke/{table}.csv").open() as stream:
+            return list(csv.DictReader(stream))
 
     def log_of(self, artifact: Artifact) -> str:
         digest = artifact.recipe.digest[:20]

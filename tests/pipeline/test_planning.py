@@ -126,5 +126,5 @@ def test_a_raw_file_that_is_not_pinned_is_named_with_the_remedy(checkout):
     assert run.status != 0
     assert "error: source 'help-corpus:help-en-de/dev.jsonl' is not pinned" in run.log
     assert "write its sha256 and size into config/sources.yaml" in run.log
-    assert run.finished["source"] == 13  # the others are there, whatever this one lacks
+    assert run.finished["source"] == 14  # the others are there, whatever this one lacks
     checkout.assert_sound()

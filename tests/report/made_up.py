@@ -6,6 +6,7 @@ import numpy as np
 
 from finescale.laws import PAPER, Base, Fit, Law, Point, Settings, TaskFit
 from finescale.laws.intervals.resampling import BASE_MODEL
+from finescale.report import Drawing, Study, eight_claims
 
 BASE = Base(1000, 8000, {"lora": 4, "prompt": 4})
 EXAMPLES = (10, 1000)  # what laws were fitted to
@@ -72,3 +73,38 @@ SVG = """<?xml version="1.0" encoding="utf-8" standalone="no"?>
   <use xlink:href="#m1" x="1.000001" y="2"/></g>
 </svg>
 """
+
+
+def study(**changes: object) -> Study:
+    """A study of one task with three figures and a table."""
+    rows = "task,method,status,alpha,alpha_low,alpha_high\nhelp,fmt,a < b,0.15,0.12,0.19\n"
+    digest = "0123456789abcdef" * 4
+    fits = [
+        task_fit(
+            *(
+                law(method, factor, alpha=0.1, resamples={"alpha": [0.1] * 20 + [0.2] * 20})
+                for method in ("fmt", "lora", "prompt")
+                for factor in ("llm_model_size", "pretraining_tokens", "pet_parameter_size")
+            )
+        )
+    ]
+    points = [
+        point(),
+        point(seed=1),
+        point("lora", split="held-out"),
+        point("lora", None, seed=1, status="diverged"),
+    ]
+    plain = {
+        "name": "small",
+        "config": "study: small\nseeds: [0, 1]\n",
+        "fits": fits,
+        "points": points,
+        "claims": eight_claims(fits, points, []),
+        "drawings": [
+            *(Drawing("figure", name, digest, rows, SVG) for name in ("figure10", "search")),
+            Drawing("figure", "figure2", digest, rows, SVG),
+            Drawing("table", "table4", digest, rows),
+        ],
+        "unsupported": {"figure3": "no task has two or more pretraining_tokens"},
+    }
+    return Study(**plain | changes)

@@ -45,12 +45,23 @@ def test_a_law_that_was_not_found_is_named(made_up):
     fit = made_up.task_fit(made_up.law(factor=MODEL_SIZE), lost)
     found = only(claims.model_size_beats_pretraining([fit]))
     assert (found.verdict, found.estimate) == (NOT_DECIDED, None)
-    assert found.reason == "FMT: too few points"
+    assert found.reason == "Pretraining data size: too few points"
 
 
 def test_a_factor_that_was_not_varied_is_not_compared(made_up):
     found = only(claims.model_size_beats_pretraining([made_up.task_fit(made_up.law())]))
-    assert found.reason == "not measured"
+    assert found.reason == "Pretraining data size: not measured"
+
+
+def test_of_two_forms_the_one_that_was_not_found_is_named(made_up):
+    failed = Fit("additive", "not identified", "too few points")
+    lost = made_up.law(form="additive")
+    lost = type(lost)(**vars(lost) | {"fit": failed})
+    held_out = made_up.point(split="held-out")
+    found = claims.multiplicative_beats_additive(
+        [made_up.task_fit(made_up.law(), lost)], [held_out]
+    )
+    assert only(found).reason == "additive law: too few points"
 
 
 @pytest.mark.parametrize(
@@ -74,13 +85,15 @@ def test_beta_of_fmt_is_compared_with_each_pet_method(made_up):
         made_up.law(method, beta=beta, resamples={"beta": np.full(40, beta)})
         for method, beta in (("fmt", 0.2), ("prompt", 0.05), ("lora", 0.3))
     ]
-    (part,) = claims.full_tuning_uses_data_best([made_up.task_fit(*laws)]).parts
-    assert [(f.subject, f.verdict) for f in part.findings] == [
-        ("FMT against Prompt", SUPPORTED),
-        ("FMT against LoRA", CONTRADICTED),
+    found = claims.full_tuning_uses_data_best([made_up.task_fit(*laws)])
+    prompt, lora = (part.findings[0] for part in found.parts)
+    assert [part.quantity for part in found.parts] == [
+        "β of FMT less β of prompt tuning",
+        "β of FMT less β of LoRA",
     ]
-    assert [f.estimate for f in part.findings] == pytest.approx([0.15, -0.1])
-    assert part.verdict == NOT_DECIDED
+    assert (prompt.estimate, lora.estimate) == pytest.approx((0.15, -0.1))
+    assert (prompt.verdict, lora.verdict) == (SUPPORTED, CONTRADICTED)
+    assert found.verdict == CONTRADICTED
 
 
 def test_the_form_is_judged_on_held_out_points_alone(made_up):

@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from finescale.figures import TaskScores
-from finescale.report import Drawing, Study, SuiteScores, eight_claims, render
+from finescale.report import Drawing, SuiteScores, eight_claims, render
 from finescale.report.captions import CAPTIONS
-from finescale.report.page import bars, numbered
+from finescale.report.page import bars, line_words, numbered
 from finescale.report.verdicts import NOT_DECIDED, Finding, Part, measured, missing
 from finescale.study.build import plan_study
 
@@ -56,46 +56,9 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.words).split())
 
 
-def study(made_up, **changes) -> Study:
-    rows = "task,method,status,alpha,alpha_low,alpha_high\nhelp,fmt,a < b,0.15,0.12,0.19\n"
-    digest = "0123456789abcdef" * 4
-    fits = [
-        made_up.task_fit(
-            *(
-                made_up.law(method, factor, alpha=0.1, resamples={"alpha": [0.1] * 20 + [0.2] * 20})
-                for method in ("fmt", "lora", "prompt")
-                for factor in ("llm_model_size", "pretraining_tokens", "pet_parameter_size")
-            )
-        )
-    ]
-    points = [
-        made_up.point(),
-        made_up.point(seed=1),
-        made_up.point("lora", split="held-out"),
-        made_up.point("lora", None, seed=1, status="diverged"),
-    ]
-    plain = {
-        "name": "small",
-        "config": "study: small\nseeds: [0, 1]\n",
-        "fits": fits,
-        "points": points,
-        "claims": eight_claims(fits, points, []),
-        "drawings": [
-            *(
-                Drawing("figure", name, digest, rows, made_up.SVG)
-                for name in ("figure10", "search")
-            ),
-            Drawing("figure", "figure2", digest, rows, made_up.SVG),
-            Drawing("table", "table4", digest, rows),
-        ],
-        "unsupported": {"figure3": "no task has two or more pretraining_tokens"},
-    }
-    return Study(**plain | changes)
-
-
 @pytest.fixture(scope="module")
 def page(made_up) -> Page:
-    return Page(render(study(made_up)))
+    return Page(render(made_up.study()))
 
 
 def test_nothing_is_loaded_from_anywhere(page):
@@ -146,7 +109,9 @@ def test_each_drawing_has_its_words_and_its_provenance(page):
         assert CAPTIONS[name].shows in page.said
         assert f"If the paper holds: {CAPTIONS[name].expected}" in page.said
     assert "0123456789ab" in page.said
-    assert "snakemake -c2 results/small/figures/figure2.pdf" in page.said
+    command = "snakemake --cores all {} --configfile config/small.yaml"
+    for path in ("figures/figure2.pdf", "tables/table4.pdf", "report.html"):
+        assert command.format(f"results/small/{path}") in page.said
     assert "finescale trace results/small/tables/table4.pdf" in page.said
 
 
@@ -172,23 +137,24 @@ def test_a_table_is_shown_with_its_interval_and_sorted_by_its_value(page):
 def test_text_is_never_markup(made_up):
     rows = "a\n<script>alert(1)</script>\n"
     drawing = Drawing("table", "table1", "0" * 64, rows)
-    page = Page(render(study(made_up, drawings=[drawing], config="<b>", name="x<y")))
+    page = Page(render(made_up.study(drawings=[drawing], config="<b>", name="x<y")))
     assert len(page.all("script")) == 1
     assert "<script>alert(1)</script>" in page.said
     assert "Study x<y" in page.said
 
 
 def test_a_study_without_laws_or_drawings_has_a_page(made_up):
-    nothing = study(made_up, drawings=[], fits=[], claims=eight_claims([], [], []), unsupported={})
+    nothing = made_up.study(drawings=[], fits=[], claims=eight_claims([], [], []), unsupported={})
     assert "The study has no laws to compare." in Page(render(nothing)).said
 
 
 def test_the_same_study_gives_the_same_page(made_up):
-    assert render(study(made_up)) == render(study(made_up))
+    assert render(made_up.study()) == render(made_up.study())
 
 
 @pytest.mark.parametrize(
-    ("name", "called"), [("figure2", "Figure 2"), ("table14", "Table 14"), ("search", "Search")]
+    ("name", "called"),
+    [("figure2", "Figure 2"), ("table14", "Table 14"), ("loss-model-size", "Loss model size")],
 )
 def test_names(name, called):
     assert numbered(name) == called
@@ -203,9 +169,15 @@ def test_bars_lie_on_one_axis(made_up):
     drawn = bars(Part("", "", findings))
     assert drawn[1] is None
     narrow, wide = drawn[0], drawn[2]
-    assert 0 < narrow.border < narrow.left < narrow.dot < wide.dot < 100
+    (border,) = narrow.borders
+    assert 0 < border < narrow.left < narrow.dot < wide.dot < 100
     assert (wide.left, wide.width) == (0, 100)
-    assert narrow.border == wide.border
+    assert wide.borders == (border,)
+
+
+def test_the_lines_of_bars_are_named():
+    assert line_words(Part("", "", ())) == "line at 0"
+    assert line_words(Part("", "", (), borders=(-0.01, 0.01))) == "lines at −0.01 and 0.01"
 
 
 def test_everything_the_studies_draw_has_a_caption():
@@ -246,5 +218,5 @@ def test_the_page_has_scores_where_a_study_has(made_up):
     task = TaskScores(**about, base=made_up.BASE, runs=(), baselines={})
     scores = [SuiteScores("one-shot", task)]
     claims = eight_claims([], [made_up.point()], scores)
-    said = Page(render(study(made_up, claims=claims))).said
-    assert "2 could not be made." in said
+    said = Page(render(made_up.study(claims=claims))).said
+    assert "None of 2 comparisons could be made." in said

@@ -38,12 +38,11 @@ def table(made_up):
 
 
 def test_kept_and_lost_abilities(table):
-    found = ability_is_kept(
-        [table(TWO, base=(20, 22, 24, 26), fmt=(5, 6, 7, 8), prompt=(20, 21, 24, 27))]
-    )
+    suite = table(TWO, base=(20, 22, 24, 26), fmt=(5, 6, 7, 8), prompt=(20, 21, 24, 27))
+    found = ability_is_kept([suite, table(suite="test", fmt=(30, 40))])
     above, kept, lost = found.parts
-    assert [f.estimate for f in above.findings if f.made] == [pytest.approx(23 - 6.5)]
-    assert [f.reason for f in above.findings if not f.made] == ["0 pairs of models; 6 are needed"]
+    assert [f.estimate for f in above.findings if f.made] == [pytest.approx(92 / 26)]
+    assert [f.reason for f in above.findings if not f.made] == ["0 models to compare; 6 are needed"]
     assert kept.findings[0].estimate == pytest.approx(92 / 92)
     assert lost.findings[0].estimate == pytest.approx(26 / 92)
     assert [part.verdict for part in found.parts] == [SUPPORTED] * 3
@@ -52,8 +51,25 @@ def test_kept_and_lost_abilities(table):
 
 def test_fmt_that_keeps_its_ability_contradicts(table):
     same = (20, 22, 24, 26)
-    found = ability_is_kept([table(TWO, base=same, fmt=same, prompt=same, lora=same)])
+    suite = table(TWO, base=same, fmt=same, prompt=same, lora=same)
+    found = ability_is_kept([suite, table(suite="test", fmt=same)])
     assert [part.verdict for part in found.parts] == [NOT_DECIDED, SUPPORTED, CONTRADICTED]
+
+
+def test_who_could_not_do_it_before_keeps_and_loses_nothing(table):
+    suite = table(TWO, base=(4, 5, 6, 5), fmt=(20, 21, 22, 23), lora=(1, 2, 3, 4))
+    found = ability_is_kept([suite, table(suite="test", fmt=(10, 11))])
+    reasons = {f.reason for part in found.parts[1:] for f in part.findings}
+    assert reasons == {"no ability to keep: 5 before finetuning, tuned models score 10 on tests"}
+    assert [part.verdict for part in found.parts[1:]] == [NOT_DECIDED] * 2
+    suite = table(TWO, base=(6, 5, 6, 5), lora=(1, 2, 3, 4))
+    found = ability_is_kept([suite, table(suite="test", fmt=(10, 11))])
+    assert found.parts[1].verdict == CONTRADICTED
+
+
+def test_without_test_scores_nobody_knows_what_base_models_could_do(table):
+    found = ability_is_kept([table(TWO, base=(4, 5, 6, 5), fmt=(1, 2, 3, 4))])
+    assert found.parts[2].findings[0].reason.startswith("no test scores")
 
 
 def test_zero_shot_has_no_score_before_finetuning(table):
@@ -66,7 +82,7 @@ def test_seeds_and_data_sizes_are_compared_with_their_likes(table):
     other = table(TWO, lora=(2, 2, 2, 2), seeds=(1,))
     both = TaskScores(**vars(one.scores) | {"runs": one.scores.runs + other.scores.runs})
     lora = ability_is_kept([SuiteScores("one-shot", both)]).parts[0].findings[1]
-    assert (lora.estimate, *lora.interval) == pytest.approx((1, 1, 1))
+    assert (lora.estimate, *lora.interval) == pytest.approx((2, 2, 2))
 
 
 def test_models_that_wrote_nothing_or_have_another_pet_size_do_not_count(table, made_up):
@@ -79,11 +95,12 @@ def test_models_that_wrote_nothing_or_have_another_pet_size_do_not_count(table, 
     )
     both = TaskScores(**vars(one.scores) | {"runs": (*one.scores.runs, other)})
     lora = ability_is_kept([SuiteScores("one-shot", both)]).parts[0].findings[1]
-    assert (lora.estimate, *lora.interval) == pytest.approx((1, 1, 1))
+    assert (lora.estimate, *lora.interval) == pytest.approx((2, 2, 2))
 
 
 def test_models_that_scored_nothing_before_lose_nothing(table):
-    found = ability_is_kept([table(TWO, base=(0, 0, 0), fmt=(0, 0, 0))])
+    nothing = table(TWO, base=(0, 0, 0), fmt=(0, 0, 0))
+    found = ability_is_kept([nothing, table(suite="test", fmt=(0, 0))])
     assert found.parts[2].findings[0].reason == "the models score nothing before finetuning"
     assert found.parts[2].verdict == NOT_DECIDED
 

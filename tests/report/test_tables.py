@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finescale.report.tables import Shown, tables_of, with_interval
+from finescale.report.tables import Shown, in_words, tables_of, with_interval
 
 
 def test_a_value_and_its_bounds_are_one_column():
@@ -21,13 +21,13 @@ def test_a_value_and_its_bounds_are_one_column():
 
 def test_bounds_without_a_name_belong_to_the_column_before_them():
     (table,) = tables_of("x,finetuning_examples,low,high,share\n254272.0,31.4,1.26,inf,0.97\n")
-    assert table.headings == ("X", "Finetuning data size", "Share")
+    assert table.headings == ("X", "Finetuning data size", "Share of resamples")
     assert [cell.text for cell in table.rows[0]] == ["254K", "31 [1.3, ∞]", "0.97"]
 
 
 def test_bounds_without_a_value_are_a_column():
     (table,) = tables_of("r,fisher_low,fisher_high\n0.5,0.25,0.75\n,,\n")
-    assert table.headings == ("R", "Fisher")
+    assert table.headings == ("R", "95% by Fisher’s z")
     assert table.rows[0][1] == Shown("[0.25, 0.75]", 0.25)
     assert table.rows[1][1] == Shown("")
 
@@ -47,7 +47,7 @@ def test_kinds_of_rows_without_a_common_column_are_tables_of_their_own():
 
 def test_kinds_with_a_common_column_stay_together():
     (table,) = tables_of("record,a,b\ncrossing,1,2\nnone,1,\n")
-    assert table.headings == ("Record", "A", "B")
+    assert table.headings == ("Laws", "A", "B")
 
 
 def test_words_of_the_program_are_words_of_people():
@@ -62,9 +62,30 @@ def test_a_header_alone_is_no_table():
     assert tables_of("a,b\n") == []
 
 
-def test_whole_numbers_stay_whole_and_others_have_four_digits():
-    (table,) = tables_of("a,b\n12345678,0.123456789\n")
-    assert [cell.text for cell in table.rows[0]] == ["12345678", "0.1235"]
+def test_whole_numbers_stay_whole_and_others_have_three_digits():
+    (table,) = tables_of("a,b,c,d\n12345678,0.123456789,-12345.6,1.96e-07\n")
+    assert [cell.text for cell in table.rows[0]] == ["12345678", "0.123", "−12346", "1.96e−07"]
+
+
+def test_numbers_with_commas_are_sorted_as_numbers_and_lists_are_no_numbers():
+    (table,) = tables_of('a,b\n"8,192",64;180\n"12,345,678","1,2"\n')
+    assert table.rows[0] == (Shown("8,192", 8192.0), Shown("64, 180"))
+    assert table.rows[1] == (Shown("12,345,678", 12345678.0), Shown("1,2"))
+
+
+def test_tasks_are_called_by_their_titles():
+    (table,) = tables_of("task\nhelp\n", {"help": "Help pages"})
+    assert table.rows == ((Shown("Help pages"),),)
+
+
+def test_reasons_are_in_words():
+    reason = (
+        "no beta and E: the points cannot tell pretraining_tokens.A, llm_model_size.alpha apart"
+    )
+    assert in_words(reason) == (
+        "no β and E: the points cannot tell A of pretraining data size, α of LLM model size apart"
+    )
+    assert in_words("alphabet") == "alphabet"
 
 
 @pytest.mark.parametrize(

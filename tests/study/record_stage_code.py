@@ -162,7 +162,7 @@ def main() -> None:
         latest = history[-1]["version"] if history else 0
         if version < latest or (version == latest and not reason):
             sys.exit(todo)
-        note = reason or f"version {version}"
+        note = f"version {version}" if version > latest else reason
         history.append({"version": version, "code_sha256": Code().sha256(stage), "note": note})
         print(f"recorded: {stage}, version {version}, {note}")
     in_order = {stage: record[stage] for stage in STAGES}

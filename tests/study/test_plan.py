@@ -1,6 +1,5 @@
 """The plan is a pure function, and a digest changes exactly when something it depends on does."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,17 +9,15 @@ from typing import Any
 import pytest
 import yaml
 
-from finescale.store import Recipe
-from finescale.study.recipe_files import write_index, write_recipe_files
-
 ROOT = Path(__file__).parents[2]
 RUNS = {"pretrain", "finetune"}
 DRAWN = {"figure", "table", "report"}
 FITTED = {"points", "joined_points", "fit"} | DRAWN
 GENERATED = {"generate", "score"}
-# of help-en-de alone: the search is on help-en-zh
+LATER = {"loss", "later_points"}
+# of help-en-de alone: search and later test sets are on help-en-zh
 AFTER_ONE_TASK = FITTED | GENERATED
-AFTER_RUNS = {"pretraining_law", "search"} | AFTER_ONE_TASK
+AFTER_RUNS = {"pretraining_law", "search"} | AFTER_ONE_TASK | LATER
 
 
 def digests(plan) -> dict[tuple[str, str], str]:
@@ -126,14 +123,14 @@ def test_planning_writes_nothing_and_imports_nothing_heavy(tmp_path):
         ("pretraining.schedule", "own", RUNS | AFTER_ONE_TASK),
         ("precision", "bf16", RUNS | AFTER_RUNS),
         ("model_sizes.XS.ffn_dim", 48, RUNS | AFTER_RUNS - {"search"}),
-        ("methods.lora.learning_rate", 0.02, {"finetune", *AFTER_ONE_TASK}),
-        ("methods.fmt.learning_rate", 0.02, {"finetune", "search", *AFTER_ONE_TASK}),
-        ("finetuning.dev.patience", 3, {"finetune", "search", *AFTER_ONE_TASK}),
+        ("methods.lora.learning_rate", 0.02, {"finetune", *AFTER_ONE_TASK, *LATER}),
+        ("methods.fmt.learning_rate", 0.02, {"finetune", "search", *AFTER_ONE_TASK, *LATER}),
+        ("finetuning.dev.patience", 3, {"finetune", "search", *AFTER_ONE_TASK, *LATER}),
         ("tasks.help-en-de.max_target_tokens", 40, {"tokens", "finetune", *AFTER_ONE_TASK}),
         (
             "families.en-de.tokenizer.vocab_size",
             900,
-            {"tokenizer", "tokens", *RUNS, *AFTER_RUNS} - {"search"},
+            {"tokenizer", "tokens", *RUNS, *AFTER_RUNS} - {"search", *LATER},
         ),
         ("laws.huber_delta", 0.01, {"fit", "pretraining_law"} | DRAWN),
         ("laws.model_size_as", "nominal", {"fit", "pretraining_law"} | DRAWN),
@@ -142,8 +139,8 @@ def test_planning_writes_nothing_and_imports_nothing_heavy(tmp_path):
             None,
             FITTED,
         ),
-        ("model_sizes.XS.nominal", 50000, {"pretraining_law", "score", *FITTED}),
-        ("study", "other", {"points", "joined_points", "fit"} | DRAWN),
+        ("model_sizes.XS.nominal", 50000, {"pretraining_law", "score", "later_points", *FITTED}),
+        ("study", "other", {"points", "joined_points", "later_points", "fit"} | DRAWN),
     ],
 )
 def test_a_change_of_the_config_changes_what_follows_from_it(plan, smoke, path, value, expected):
@@ -317,93 +314,12 @@ def test_where_each_size_has_a_schedule_of_its_own_there_is_no_order(plan, demo)
     assert all(tokens == schedule for tokens, schedule in lengths)
 
 
-def test_a_grid_that_cannot_carry_a_figure_says_what_is_missing(plan, smoke):
-    for task in smoke["tasks"].values():
-        task["grid"].pop("pretraining_tokens", None)
-        task["grid"].pop("pet_parameter_size", None)
-    planned = plan(smoke)
-    assert planned.unsupported == {
-        "figure3": "no task has two or more pretraining_tokens",
-        "figure4": "no task has two or more pet_parameter_size values",
-        "figure8": "no task has the suite `test` and two or more pretraining_tokens values",
-        "figure9": "no task has the suite `test` and two or more pet_parameter_size values",
-        "figure13": "no task has the suite `one-shot` and two or more pretraining_tokens values",
-        "figure14": "no task has the suite `five-shot` and two or more pretraining_tokens values",
-    }
-    shown = {Path(view.path).stem for view in planned.views}
-    assert not planned.unsupported.keys() & shown
-    assert {"figure2", "figure5", "table5"} <= shown
-
-
-def without_a_second_method(config) -> None:
-    for task in config["tasks"].values():
-        examples = task["grid"]["finetuning_examples"]
-        task["grid"]["finetuning_examples"] = {"fmt": examples["fmt"]}
-        task["grid"].pop("pet_parameter_size", None)
-
-
-def without_a_second_value(config) -> None:
-    for task in config["tasks"].values():
-        task["grid"]["llm_model_size"] = {"values": ["XXS"]}
-        task["grid"].pop("pretraining_tokens", None)
-    for family in config["families"].values():
-        family.pop("held_out", None)
-
-
-@pytest.mark.parametrize("change", [without_a_second_method, without_a_second_value])
-def test_methods_are_compared_where_a_task_has_two_and_a_factor_that_varies(plan, smoke, change):
-    change(smoke)
-    planned = plan(smoke)
-    for name in ("figure5", "table5"):
-        assert planned.unsupported[name] == (
-            "no task has two or more methods and two or more values of llm_model_size or"
-            " pretraining_tokens"
-        )
-    assert not {"figure5", "table5"} & {Path(view.path).stem for view in planned.views}
-
-
-def test_every_table_gets_what_it_is_drawn_from(plan, demo):
-    planned = plan(demo)
-    roles = {
-        label: set(recipe.inputs)
-        for reference, recipe in planned.recipes.items()
-        if recipe.stage == "table" and (label := planned.labels[reference])
-    }
-    assert roles == {
-        **{name: set() for name in ("table1", "table3")},
-        **{name: {"fits", "points"} for name in ("table2", "table5", "table6")},
-        "table4": {"fits"},
-        "table7": {"scores", "points"},
-    }
-
-
 def test_a_planned_artifact_is_found_by_its_path(plan, smoke):
     planned = plan(smoke)
     for recipe in planned.recipes.values():
         assert planned.by_path(recipe.stage, recipe.digest[:20]) is recipe
     with pytest.raises(KeyError):
         planned.by_path("finetune", "0" * 20)
-
-
-def test_recipe_files_and_the_index_lead_from_labels_to_digests(plan, smoke, tmp_path):
-    planned = plan(smoke)
-    write_recipe_files(planned, tmp_path / "recipes")
-    write_index(planned, tmp_path / "smoke" / "index.csv")
-    for reference, recipe in planned.recipes.items():
-        content = json.loads((tmp_path / "recipes" / f"{recipe.digest[:20]}.json").read_text())
-        assert Recipe.from_dict(content["recipe"]).reference == reference
-        assert content["label"] == planned.labels[reference]
-    header, *rows = (tmp_path / "smoke" / "index.csv").read_text().splitlines()
-    assert header == "digest,stage,label"
-    assert len(rows) == len(planned.recipes)
-    assert not list(tmp_path.rglob(".tmp-*"))
-
-
-def test_recipe_files_that_are_there_are_not_written_again(plan, smoke, tmp_path):
-    write_recipe_files(plan(smoke), tmp_path)
-    times = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    write_recipe_files(plan(smoke), tmp_path)
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == times
 
 
 @pytest.mark.parametrize("room", ["store", "study", "laws", "figures", "cli"])

@@ -11,24 +11,10 @@ from finescale.errors import UserError
 from finescale.metrics import METRICS
 from finescale.study.suites import SUITES
 from finescale.tokens.languages import LANGUAGE_NAMES
+from tests.study.plans import added_and_gone, of_stage
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
-
-
-def of_stage(plan, stage):
-    return {ref: recipe for ref, recipe in plan.recipes.items() if recipe.stage == stage}
-
-
-def added_and_gone(plan, config, change) -> tuple[Counter, Counter]:
-    """Recipes by stage that a change of the config adds to a plan, and that it takes away."""
-    before = set(plan(config).recipes)
-    change(config)
-    after = set(plan(config).recipes)
-    return tuple(
-        Counter(reference.split("/")[0] for reference in found)
-        for found in (after - before, before - after)
-    )
 
 
 def generation(config, task="help-en-de"):
@@ -60,7 +46,7 @@ def test_the_demo_generates_at_most_64_outputs_a_model(plan, demo):
     assert planned.unsupported == {}
     recipes = of_stage(planned, "generate").values()
     assert all(recipe.parameters["max_examples"] <= 64 for recipe in recipes)
-    assert {recipe.parameters["suite"] for recipe in recipes} == set(SUITES)
+    assert {recipe.parameters["suite"] for recipe in recipes} == set(SUITES) - {"loss"}
 
 
 def test_each_suite_is_planned_along_the_factors_of_its_figures(plan, demo):
@@ -126,12 +112,14 @@ def test_nothing_else_depends_on_what_is_generated(plan, smoke):
     def generate_nothing(config):
         for task in config["tasks"].values():
             task.pop("generation")
+            task.pop("later_test", None)
 
     added, gone = added_and_gone(plan, smoke, generate_nothing)
     assert added == {"report": 1}
-    # the corpora of zero-shot examples and their raw files among them
-    drawn = {"figure": 6, "table": 1, "report": 1}
-    assert gone == {"generate": 49, "score": 4, "corpus": 2, "source": 2, **drawn}
+    # the corpora of zero-shot and later examples and their raw files among them
+    drawn = {"figure": 7, "table": 1, "report": 1}
+    later = {"tokens": 1, "loss": 8, "later_points": 1}
+    assert gone == {"generate": 49, "score": 4, "corpus": 3, "source": 3, **later, **drawn}
 
 
 def test_a_new_suite_trains_nothing_and_generates_its_own_outputs_alone(plan, smoke):
@@ -198,6 +186,7 @@ def test_drawings_of_scores_get_the_tasks_that_have_them(plan, smoke):
         "table7": ["help-en-de"],
         "figure11": ["help-summaries"],
         "figure12": ["help-en-zh"],
+        "loss-model-size": ["help-en-zh"],
     }
     for recipe in drawn.values():
         for role, stage in (("scores", "score"), ("points", "points")):
@@ -226,6 +215,7 @@ def test_drawings_of_scores_get_the_tasks_that_have_them(plan, smoke):
 def test_a_study_without_generation_says_what_its_figures_lack(plan, smoke):
     for task in smoke["tasks"].values():
         del task["generation"]
+        task.pop("later_test", None)
     unsupported = plan(smoke).unsupported
     assert unsupported["figure6"] == "no task has the suite `zero-shot`"
     assert unsupported["table7"] == "no task has the suite `test`"
@@ -246,7 +236,7 @@ def test_the_schema_knows_the_metrics_and_languages_that_there_are():
 @pytest.mark.parametrize(
     ("task", "change", "said"),
     [
-        ("help-en-zh", {"suites": ["zero-shot"]}, "`zero-shot` needs test sets"),
+        ("help-en-zh", {"suites": ["zero-shot", "loss"]}, "`zero-shot` needs test sets"),
         ("help-en-de", {"score": "rougeL_ascii"}, "`rougeL_ascii` is not in `metrics`"),
         ("help-en-de", {"metrics": ["chrf", "bleurt"]}, "`bleurt` needs the files of BLEURT-20"),
         ("help-en-de", {"metrics": ["chrf", "meteor"]}, "'meteor' is not one of: bleu"),

@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from finescale.launch import ALONE, Company, Hardware, Place
-from finescale.training import STATE_FILE, join
+from finescale.training.distributed import join
+from finescale.training.state import STATE_FILE
 
 spec = importlib.util.spec_from_file_location("tiny", Path(__file__).with_name("tiny.py"))
 tiny = importlib.util.module_from_spec(spec)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from finescale.launch import OPTIONS
 from finescale.store import Job, run_job
-from finescale.training import join, pretrain
+from finescale.training.distributed import join
+from finescale.training.pretrain import pretrain
 
 spec = importlib.util.spec_from_file_location("tiny", Path(__file__).with_name("tiny.py"))
 tiny = importlib.util.module_from_spec(spec)

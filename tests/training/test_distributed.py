@@ -12,7 +12,7 @@ import pytest
 from safetensors.torch import load_file
 
 from finescale.launch import Hardware
-from finescale.training import STATE_FILE
+from finescale.training.state import STATE_FILE
 
 CASES = Path(__file__).with_name("cases.py")
 spec = importlib.util.spec_from_file_location("cases", CASES)

@@ -5,10 +5,17 @@ import pytest
 import torch
 
 from finescale.models import attach, build_decoder
-from finescale.training import TargetLoss, evaluation
+from finescale.training import evaluation
 from finescale.training import loss as loss_module
-from finescale.training.evaluation import Likelihood, evaluation_batches, likelihood
+from finescale.training.evaluation import (
+    Likelihood,
+    evaluation_batches,
+    example_likelihoods,
+    held_out_rows,
+    likelihood,
+)
 from finescale.training.loader import collate, empty_batch, finetuning_row
+from finescale.training.loss import TargetLoss
 from finescale.training.objective import Row
 
 METHODS = [("fmt", None), ("lora", 2), ("prompt", 3)]
@@ -99,6 +106,31 @@ def test_likelihood_sums_over_all_rows_in_any_batching(tiny, rows, monkeypatch):
     assert split.tokens == whole.tokens == sum(len(row.ids) - row.start for row in rows)
     assert split.total == pytest.approx(whole.total, rel=1e-6)
     assert whole.total == pytest.approx(loss(collate(rows, 0)).item())
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize(("method", "size"), METHODS)
+def test_each_row_has_its_share_of_the_whole(tiny, rows, monkeypatch, method, size, precision):
+    loss = target_loss(tiny, method, size)
+    monkeypatch.setattr(evaluation, "BATCH_IDS", 64)
+    monkeypatch.setattr(loss_module, "EVALUATION_LOGITS", 80 * 3)
+    whole, each = example_likelihoods(loss, rows, 0, precision)
+    assert whole == likelihood(loss, evaluation_batches(rows, 0), precision)  # to the last bit
+    assert [one.tokens for one in each] == [len(row.ids) - row.start for row in rows]
+    assert sum(one.total for one in each) == pytest.approx(whole.total, rel=1e-12)
+    for row, one in zip(rows, each, strict=True):
+        alone = likelihood(loss, [collate([row], pad=0)], precision)
+        assert one.total == pytest.approx(alone.total, rel=1e-5 if precision == "fp32" else 0.02)
+
+
+def test_held_out_rows_are_evenly_spaced_and_named_by_their_index(tiny):
+    examples = tiny.examples(10, 9)
+    assert list(held_out_rows(examples, None, tiny.VOCABULARY)) == list(range(10))
+    rows = held_out_rows(examples, 4, tiny.VOCABULARY)
+    assert list(rows) == [0, 2, 5, 7]
+    expected = finetuning_row(examples.sources[5], examples.targets[5], tiny.VOCABULARY)
+    np.testing.assert_array_equal(rows[5].ids, expected.ids)
+    assert rows[5].start == expected.start
 
 
 def test_log_perplexity_is_weighted_by_tokens():

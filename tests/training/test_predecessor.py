@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from finescale.store import Job, Recipe, Store, make_artifact
-from finescale.training import STATE_FILE
+from finescale.training.state import STATE_FILE
 
 SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "pretrain.py"
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from finescale.models import load_decoder, parameter_counts
-from finescale.training import STATE_FILE
+from finescale.training.state import STATE_FILE
 
 STEP = 4 * 32  # tokens
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from finescale.training import Data, Streams, Vocabulary, finetune, pretrain
+from finescale.training.finetune import Data, finetune
+from finescale.training.pretrain import Streams, pretrain
+from finescale.training.vocabulary import Vocabulary
 
 SIZE = {"layers": 1, "heads": 2, "head_dim": 8, "ffn_dim": 32, "model_dim": 16}
 VOCABULARY = Vocabulary(

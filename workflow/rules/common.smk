@@ -8,9 +8,10 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from finescale.errors import UserError
-from finescale.store import MANIFEST, forkserver
+from finescale.store import MANIFEST, Store, forkserver
 from finescale.store.recipes import folder_name
 from finescale.study.build import plan_study
+from finescale.study.keeping import needs_again
 from finescale.study.outstanding import Outstanding
 from finescale.study.recipe_files import write_index, write_recipe_files
 
@@ -54,10 +55,18 @@ def planned(stage, digest):
         ) from None
 
 
+def is_there(reference):
+    return os.path.exists(manifest(reference))
+
+
+# Complete artifacts that lack files which this run opens: `finescale gc --strip` dropped them.
+AGAIN = frozenset() if workflow.remote_exec else needs_again(plan, Store(STORE), is_there)
+
+
 @cache
 def is_complete(reference):
-    """Whether an artifact was there when this Snakemake process parsed the workflow."""
-    return os.path.exists(manifest(reference))
+    """Whether an artifact was there, and whole enough, when this process parsed the workflow."""
+    return reference not in AGAIN and is_there(reference)
 
 
 outstanding = Outstanding(plan, is_complete)
@@ -71,7 +80,12 @@ def inputs_of(stage):
         reference = planned(stage, wildcards.digest).reference
         if is_complete(reference):
             return []
-        return ancient([manifest(item) for item in outstanding.before(reference)])
+        if reference in AGAIN:
+            workflow.dag.forcefiles.add(manifest(reference))
+        before = outstanding.before(reference)
+        # not ancient: that would let Snakemake skip a job whose input is only made once more
+        again = [manifest(item) for item in before if item in AGAIN]
+        return again + ancient([manifest(item) for item in before if item not in AGAIN])
 
     return inputs
 

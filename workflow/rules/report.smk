@@ -18,11 +18,17 @@ rule report_view:
     input:
         view_input("results/{study}/report.html"),
     output:
-        report("results/{study}/report.html", category="Study {study}"),
+        report(
+            "results/{study}/report.html",
+            category="Report",
+            labels={"page": "report of the study {study}"},
+        ),
+    log:
+        "results/logs/report/{study}.log",
     localrule: True
     params:
         folder=view_folder("results/{study}/report.html"),
     message:
         "show the report"
     shell:
-        "ln -sfnr {params.folder}/report.html {output}"
+        "ln -sfnr {params.folder}/report.html {output} &> {log}"

@@ -84,5 +84,6 @@ def training_program(stage):
     return program
 
 
-def generation_program(wildcards):
-    return commands().generation()
+def asking_program(stage):
+    """Params function: the program that asks a trained model."""
+    return lambda wildcards: commands().asking(stage)

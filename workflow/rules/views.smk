@@ -34,7 +34,16 @@ rule figure_view:
     input:
         view_input("results/{study}/figures/{name}.pdf"),
     output:
-        multiext("results/{study}/figures/{name}", ".pdf", ".png", ".svg", ".csv"),
+        pdf="results/{study}/figures/{name}.pdf",
+        png="results/{study}/figures/{name}.png",
+        svg=report(
+            "results/{study}/figures/{name}.svg",
+            category="Figures",
+            labels={"figure": "{name}"},
+        ),
+        csv="results/{study}/figures/{name}.csv",
+    log:
+        "results/logs/figures/{study}/{name}.log",
     localrule: True
     params:
         folder=view_folder("results/{study}/figures/{name}.pdf"),
@@ -42,14 +51,23 @@ rule figure_view:
         "show {wildcards.name}"
     shell:
         "for view in {output}; do"
-        ' ln -sfnr {params.folder}/figure."${{view##*.}}" "$view"; done'
+        ' ln -sfnr {params.folder}/figure."${{view##*.}}" "$view"; done &> {log}'
 
 
 rule table_view:
     input:
         view_input("results/{study}/tables/{name}.pdf"),
     output:
-        multiext("results/{study}/tables/{name}", ".pdf", ".png", ".svg", ".csv"),
+        pdf="results/{study}/tables/{name}.pdf",
+        png="results/{study}/tables/{name}.png",
+        svg=report(
+            "results/{study}/tables/{name}.svg",
+            category="Tables",
+            labels={"table": "{name}"},
+        ),
+        csv="results/{study}/tables/{name}.csv",
+    log:
+        "results/logs/tables/{study}/{name}.log",
     localrule: True
     params:
         folder=view_folder("results/{study}/tables/{name}.pdf"),
@@ -57,7 +75,7 @@ rule table_view:
         "show {wildcards.name}"
     shell:
         "for view in {output}; do"
-        ' ln -sfnr {params.folder}/table."${{view##*.}}" "$view"; done'
+        ' ln -sfnr {params.folder}/table."${{view##*.}}" "$view"; done &> {log}'
 
 
 rule points_view:
@@ -65,10 +83,28 @@ rule points_view:
         view_input("results/{study}/points.csv"),
     output:
         "results/{study}/points.csv",
+    log:
+        "results/logs/points/{study}.log",
     localrule: True
     params:
         folder=view_folder("results/{study}/points.csv"),
     message:
         "show the points of all tasks"
     shell:
-        "ln -sfnr {params.folder}/points.csv {output}"
+        "ln -sfnr {params.folder}/points.csv {output} &> {log}"
+
+
+rule later_points_view:
+    input:
+        view_input("results/{study}/later-{task}.csv"),
+    output:
+        "results/{study}/later-{task}.csv",
+    log:
+        "results/logs/later_points/{study}-{task}.log",
+    localrule: True
+    params:
+        folder=view_folder("results/{study}/later-{task}.csv"),
+    message:
+        "show {wildcards.task} on its later test sets"
+    shell:
+        "ln -sfnr {params.folder}/points.csv {output} &> {log}"

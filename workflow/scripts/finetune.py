@@ -1,30 +1,27 @@
 """Finetune one base model by one method on one subset, and measure its test log-perplexity."""
 
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
 
 from finescale.launch import OPTIONS, Company, Hardware, Place
-from finescale.store import Artifact, Job, run_job
-
-if TYPE_CHECKING:
-    from finescale.tokens import Examples
+from finescale.store import Job, run_job
 
 
 def make(job: Job) -> None:
     """Tune on the first examples of the seed's permutation of the task."""
     from finescale.corpora.subsets import subset
-    from finescale.tokens import Tokenizer
-    from finescale.training import Data, Vocabulary, finetune
+    from finescale.tokens import Tokenizer, stored_examples
+    from finescale.training.finetune import Data, finetune
+    from finescale.training.vocabulary import Vocabulary
 
     parameters, base, tokens = job.parameters, job.input("base"), job.input("train")
     tests = job.input("test")
-    train = examples(tokens, "train")
+    train = stored_examples(tokens, "train")
     size, seed, task = (parameters[name] for name in ("finetuning_examples", "seed", "task"))
     data = Data(
         train=train,
         subset=subset(train.languages, size, seed, task),
-        dev=examples(tokens, "dev"),
-        tests=[examples(tests, split) for split in tests.recipe.parameters["splits"]],
+        dev=stored_examples(tokens, "dev"),
+        tests=[stored_examples(tests, split) for split in tests.recipe.parameters["splits"]],
     )
     for name in (entry["name"] for entry in base.manifest["files"]):
         if name == "result.json" or name.startswith("model/"):  # a diverged model has no weights
@@ -43,21 +40,17 @@ def make(job: Job) -> None:
     )
 
 
-def examples(artifact: Artifact, split: str) -> "Examples":
-    """Open the examples of a split, its files checked."""
-    from finescale.tokens.arrays import example_paths, open_examples
-
-    for path in example_paths(artifact.folder, split).values():
-        artifact.file(path.name)
-    return open_examples(artifact.folder, split)
-
-
 def join(hardware: Hardware, place: Place) -> AbstractContextManager[Company]:
     """All processes of this job, once they have met."""
-    from finescale.training import join
+    from finescale.training.distributed import join
 
     return join(hardware, place)
 
 
 if __name__ == "__main__":
-    run_job(make, ["finescale.models", "finescale.training"], options=OPTIONS, join=join)
+    run_job(
+        make,
+        ["finescale.models", "finescale.training.finetune"],
+        options=OPTIONS,
+        join=join,
+    )

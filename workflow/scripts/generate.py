@@ -2,10 +2,9 @@
 
 import json
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finescale.store import Artifact, Job, run_job
+from finescale.store import Job, run_job
 
 if TYPE_CHECKING:
     from finescale.evaluation.decoding import Output
@@ -19,18 +18,18 @@ Records = dict[int, dict[str, str]]
 def make(job: Job) -> None:
     """Write outputs.jsonl, one line an example, and summary.json; none for a diverged model."""
     from finescale.corpora import write_records
+    from finescale.evaluation.asked import AskedModel
     from finescale.models import find_device
     from finescale.tokens import Tokenizer
 
     device = find_device(job.hardware.accelerator)
     tokenizer = Tokenizer(job.input("tokenizer").file("tokenizer.model"))
-    tuned, base = models(job)
-    status = status_of(tuned, base)
+    asked = AskedModel.of(job)
+    status = asked.status
     records = examples(job) if status == "ok" else {}
     # prompts before weights: mistakes in a suite show at once
-    prompts = prompts_of(job, records, base.recipe.parameters["context"], tokenizer)
-    model = load(tuned, base).to(device) if records else None
-    outputs = decode(model, prompts, job.parameters, tokenizer) if model else []
+    prompts = prompts_of(job, records, asked.base.recipe.parameters["context"], tokenizer)
+    outputs = decode(asked.load(device), prompts, job.parameters, tokenizer) if records else []
     lines = [
         line(record, prompt, output, tokenizer)
         for record, prompt, output in zip(records.values(), prompts, outputs, strict=True)
@@ -46,22 +45,6 @@ def make(job: Job) -> None:
         "new_tokens": sum(len(output.ids) + output.ended for output in outputs),
     }
     (job.out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
-
-
-def models(job: Job) -> tuple[Artifact | None, Artifact]:
-    """The finetuned model, None where the base model itself is asked, and its base model."""
-    if "model" not in job.recipe.inputs:
-        return None, job.input("base")
-    tuned = job.input("model")
-    (base,) = tuned.recipe.inputs["base"]
-    return tuned, job.store.open(base)
-
-
-def status_of(tuned: Artifact | None, base: Artifact) -> str:
-    """`ok`, `diverged` or `base diverged`."""
-    if tuned:
-        return tuned.json("result.json")["status"]
-    return "ok" if base.json("result.json")["status"] == "ok" else "base diverged"
 
 
 def examples(job: Job) -> Records:
@@ -104,34 +87,13 @@ def prompts_of(job: Job, records: Records, context: int, tokenizer: "Tokenizer")
     return few_shot_prompts(records, pool, few_shot, tokenizer)
 
 
-def load(tuned: Artifact | None, base: Artifact) -> "TunedModel":
-    """The model, its files checked."""
-    from finescale.models import load_tuned
-
-    method = tuned.recipe.parameters["method"] if tuned else "fmt"
-    if tuned is None or method == "fmt":
-        return load_tuned("fmt", weights(tuned or base, "model"), base.folder)
-    return load_tuned(method, weights(tuned, "adapter"), weights(base, "model"))
-
-
-def weights(artifact: Artifact, folder: str) -> Path:
-    """A folder of an artifact, its files checked."""
-    for entry in artifact.manifest["files"]:
-        if entry["name"].startswith(f"{folder}/"):
-            artifact.file(entry["name"])
-    return artifact.folder / folder
-
-
 def decode(
     model: "TunedModel", prompts: "list[Prompt]", parameters: Any, tokenizer: "Tokenizer"
 ) -> "list[Output]":
-    """Decode where the model is; on one core if that is the CPU."""
-    import torch
-
+    """Write greedily, up to an end or the limit."""
     from finescale.evaluation.decoding import greedy
     from finescale.evaluation.prompts import newline_id
 
-    torch.set_num_threads(1)
     stop = {tokenizer.eos}
     if parameters["stop_at_newline"]:
         stop.add(newline_id(tokenizer))

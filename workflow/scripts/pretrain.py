@@ -11,7 +11,8 @@ from finescale.store import Job, Recipe, run_job
 def make(job: Job) -> None:
     """Train on the family's token stream."""
     from finescale.tokens import Tokenizer, open_stream
-    from finescale.training import Streams, Vocabulary, pretrain
+    from finescale.training.pretrain import Streams, pretrain
+    from finescale.training.vocabulary import Vocabulary
 
     tokens = job.input("tokens")
     streams = {
@@ -33,7 +34,7 @@ def make(job: Job) -> None:
 
 def predecessor(job: Job) -> Path | None:
     """The training state of the longest complete shorter run; exact, so not in the recipe."""
-    from finescale.training import STATE_FILE
+    from finescale.training.state import STATE_FILE
 
     def shorter(recipe: Recipe) -> bool:
         parameters = {**recipe.parameters, "tokens": job.parameters["tokens"]}
@@ -48,10 +49,15 @@ def predecessor(job: Job) -> Path | None:
 
 def join(hardware: Hardware, place: Place) -> AbstractContextManager[Company]:
     """All processes of this job, once they have met."""
-    from finescale.training import join
+    from finescale.training.distributed import join
 
     return join(hardware, place)
 
 
 if __name__ == "__main__":
-    run_job(make, ["finescale.models", "finescale.training"], options=OPTIONS, join=join)
+    run_job(
+        make,
+        ["finescale.models", "finescale.training.pretrain"],
+        options=OPTIONS,
+        join=join,
+    )

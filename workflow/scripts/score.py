@@ -9,17 +9,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finescale.metrics import check_metrics
+from finescale.metrics import LABELS, check_metrics
 from finescale.store import Artifact, Job, run_job
 
 if TYPE_CHECKING:
     from finescale.metrics.learned import Bleurt
     from finescale.metrics.scoring import Scorer
-
-LABELS = (
-    *("method", "nominal_size", "pretraining_tokens", "pet_parameter_size"),
-    *("finetuning_examples", "seed", "baseline"),
-)
 
 
 def make(job: Job) -> None:

@@ -1,29 +1,13 @@
-"""Draw one table, from fits and points or from what the study says of itself."""
+"""Draw one table."""
 
-from finescale.figures import TaskScores, draw
-from finescale.laws import TaskFit, read_points
+from finescale.figures import draw
+from finescale.figures.inputs import read_inputs
 from finescale.store import Job, run_job
 
 
 def make(job: Job) -> None:
     """Write table.pdf, .png, .svg and .csv."""
-    inputs = {role: job.inputs(role) for role in job.recipe.inputs}
-    fits = [
-        TaskFit.load(artifact.file("fit.json"), artifact.file("resamples.npz"))
-        for artifact in inputs.get("fits", ())
-    ]
-    points = [
-        point
-        for artifact in inputs.get("points", ())
-        for point in read_points(artifact.file("points.csv"))
-    ]
-    tasks = job.parameters.get("tasks", ())  # Table 1 has them without scores
-    scores = [
-        TaskScores.read(artifact.file("scores.csv"), about, points)
-        for artifact, about in zip(inputs.get("scores", ()), tasks, strict=False)
-    ]
-    name = job.parameters["name"]
-    draw(name, job.parameters, job.out, fits=fits, points=points, scores=scores)
+    draw(job.parameters["name"], job.parameters, job.out, **read_inputs(job))
 
 
 if __name__ == "__main__":

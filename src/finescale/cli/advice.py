@@ -5,10 +5,18 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from finescale.cli.arguments import add_command, add_place, add_resamples, count, read_table
-from finescale.cli.tables import bullets, paragraph, show, show_interval, text_table, to_json
+from finescale.cli.arguments import (
+    PET_SIZE,
+    add_command,
+    add_place,
+    add_resamples,
+    count,
+    read_table,
+)
+from finescale.cli.tables import bullets, paragraph, show, text_table, to_json
 from finescale.counts import format_count, format_rough
 from finescale.errors import UserError
+from finescale.numbers import format_interval
 
 if TYPE_CHECKING:
     from finescale.laws.advice import Advice, CriticalSizes
@@ -44,8 +52,7 @@ def add_commands(commands: Any) -> None:
         "--pet-size",
         nargs="+",
         metavar="SIZE",
-        help="LoRA rank or prompt length: one for all methods, or METHOD=SIZE for each (default:"
-        " each method's most common one)",
+        help=PET_SIZE.format(": one for all methods, or METHOD=SIZE for each"),
     )
     add_resamples(parser)
     parser.set_defaults(run=_advise)
@@ -157,8 +164,10 @@ def _loss_row(method: "MethodAdvice", alone: bool) -> dict[str, object]:
     bounds = method.interval
     return {
         "method": method.method,
-        "loss [95% interval]": show_interval(method.loss, *bounds) if bounds else show(method.loss),
-        "perplexity": show_interval(perplexity, *np.exp(bounds).tolist())
+        "loss [95% interval]": format_interval(method.loss, bounds)
+        if bounds
+        else show(method.loss),
+        "perplexity": format_interval(perplexity, tuple(np.exp(bounds)))
         if bounds
         else show(perplexity),
         "chance to be best": _chance(None if alone else method.probability),

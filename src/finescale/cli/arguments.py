@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PROCEDURES = ("recommended", "paper")
 RESAMPLES = 1000
 PLOT_FORMATS = (".pdf", ".png", ".svg")
+PET_SIZE = "LoRA rank or prompt length{} (default: each method's most common one)"
 
 
 def add_command(
@@ -76,25 +77,32 @@ def add_resamples(parser: argparse.ArgumentParser) -> None:
 
 def add_place(parser: argparse.ArgumentParser, *, data_required: bool) -> None:
     """Which finetuning data size and base model the question is about."""
-    parser.add_argument(
+    add_count(
+        parser,
         "--data",
-        type=count("--data"),
+        "EXAMPLES",
+        "finetuning examples: 20000, 20k and 2e4 are the same",
         required=data_required,
-        metavar="EXAMPLES",
-        help="finetuning examples: 20000, 20k and 2e4 are the same",
     )
-    parser.add_argument(
+    add_count(
+        parser,
         "--model",
-        type=count("--model"),
-        metavar="PARAMETERS",
-        help="model size, as --model-size-as counts it: 8B, 8e9 (default: the most common one)",
+        "PARAMETERS",
+        "model size, as --model-size-as counts it: 8B, 8e9 (default: the most common one)",
     )
-    parser.add_argument(
+    add_count(
+        parser,
         "--pretraining",
-        type=count("--pretraining"),
-        metavar="TOKENS",
-        help="tokens of pretraining: 300B (default: the most common number)",
+        "TOKENS",
+        "tokens of pretraining: 300B (default: the most common number)",
     )
+
+
+def add_count(
+    parser: argparse.ArgumentParser, option: str, metavar: str | None, meaning: str, **more: Any
+) -> None:
+    """An option that takes a positive count as people write it."""
+    parser.add_argument(option, type=count(option), metavar=metavar, help=meaning, **more)
 
 
 def count(option: str) -> Callable[[str], int]:

@@ -1,10 +1,10 @@
 """`finescale design`: which further runs would tell most about a question, for their compute."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from finescale.cli.arguments import add_command, add_place, count, read_table
+from finescale.cli.arguments import PET_SIZE, add_command, add_count, add_place, read_table
 from finescale.cli.plans import page
 from finescale.cli.tables import to_json
 from finescale.counts import format_count
@@ -36,34 +36,20 @@ def add_commands(commands: Any) -> None:
         "--methods", nargs=2, metavar=("A", "B"), help="for difference and critical-size"
     )
     add_place(parser, data_required=False)
-    parser.add_argument(
-        "--pet-size",
-        type=count("--pet-size"),
-        metavar="SIZE",
-        help="LoRA rank or prompt length (default: each method's most common one)",
-    )
-    parser.add_argument(
+    add_count(parser, "--pet-size", "SIZE", PET_SIZE.format(""))
+    _add_noise(
+        parser,
         "--noise",
-        type=_noise("--noise"),
-        metavar="SHARE",
-        help="how far runs scatter that differ in their seed alone, as a share of the loss: 0.005"
+        "how far runs scatter that differ in their seed alone, as a share of the loss: 0.005"
         " or 0.5%% (default: as the points tell)",
     )
-    parser.add_argument(
+    _add_noise(
+        parser,
         "--base-model-noise",
-        type=_noise("--base-model-noise"),
-        metavar="SHARE",
-        help="the same of base models that were pretrained alike (default: as the points tell)",
+        "the same of base models that were pretrained alike (default: as the points tell)",
     )
-    parser.add_argument(
-        "--tokens-per-example",
-        type=count("--tokens-per-example"),
-        metavar="TOKENS",
-        help="for the compute of a run (default: 100)",
-    )
-    parser.add_argument(
-        "--runs", type=count("--runs"), default=5, help="how many to plan (default: %(default)s)"
-    )
+    add_count(parser, "--tokens-per-example", "TOKENS", "for the compute of a run (default: 100)")
+    add_count(parser, "--runs", None, "how many to plan (default: %(default)s)", default=5)
     parser.add_argument(
         "--form",
         help="multiplicative, additive, power or rectified (default: what the points prefer)",
@@ -71,8 +57,8 @@ def add_commands(commands: Any) -> None:
     parser.set_defaults(run=_design)
 
 
-def _noise(option: str) -> Callable[[str], float]:
-    """What reads a relative standard deviation, 0.005 or 0.5%, for that option."""
+def _add_noise(parser: argparse.ArgumentParser, option: str, meaning: str) -> None:
+    """An option that takes a relative standard deviation, 0.005 or 0.5%."""
 
     def parse(text: str) -> float:
         percent = text.endswith("%")
@@ -87,7 +73,7 @@ def _noise(option: str) -> Callable[[str], float]:
             )
         return value
 
-    return parse
+    parser.add_argument(option, type=parse, metavar="SHARE", help=meaning)
 
 
 def _design(parsed: argparse.Namespace) -> int:

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from finescale.cli.arguments import add_command, add_resamples, read_table
-from finescale.cli.tables import show, show_interval, text_table, to_json
+from finescale.cli.tables import show, text_table, to_json
 from finescale.counts import format_count
+from finescale.numbers import format_interval
 
 if TYPE_CHECKING:
     from finescale.laws import Form, Law, Point, Settings, TaskFit
@@ -120,8 +121,11 @@ def _row(law: "Law") -> dict[str, object]:
     row: dict[str, object] = {"method": law.method, "model size" if single else "X": _x(law)}
     intervals = law.intervals().get(law.scheme or "", {})
     for name in SHOWN[single:]:
-        value = law.fit.parameters.get(name)
-        row[name] = show_interval(value, *intervals[name]) if name in intervals else show(value, 3)
+        row[name] = (
+            format_interval(law.fit.parameters[name], intervals[name])
+            if name in intervals
+            else show(law.fit.parameters.get(name), 3)
+        )
     return row | {
         "fitted": _deviation(law.deviation_fitted),
         "held out": _deviation(law.deviation_held_out),

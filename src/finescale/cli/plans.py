@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from finescale.cli.tables import bullets, paragraph, show_interval, text_table
+from finescale.cli.tables import bullets, paragraph, text_table
 from finescale.counts import format_count, format_rough
+from finescale.numbers import format_interval
 
 if TYPE_CHECKING:
     from finescale.laws.design import Candidate, Design, Estimate, Noise, Run, Step
@@ -59,7 +60,7 @@ def _estimate(one: "Estimate", methods: Sequence[str]) -> str:
         better = "either may be better" if open_ else f"{methods[one.low > 0]} is better"
         bounds = f"[{one.low:z.3f}, {one.high:z.3f}]"
         return f"{one.value:z.3f} {bounds} nats per token (95% interval): {better}"
-    text = show_interval(one.value, one.low, one.high)
+    text = format_interval(one.value, (one.low, one.high))
     if one.name in EXPONENTS:
         return f"{one.name}, {EXPONENTS[one.name]}: {text} (95% interval)"
     return f"{text} nats per token (95% interval)"

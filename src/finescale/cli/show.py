@@ -18,6 +18,7 @@ FIELDS = ("source", "reference", "output")
 GAP = "  "
 INSTEAD = {  # what to look at where there are no outputs, by stage
     "score": "its generations are among its inputs: `finescale trace {digest}`",
+    "loss": "its `examples.csv` has the loss of each example",
     "finetune": "its generations are named in `results/<study>/index.csv`",
     "figure": "it is in `results/<study>/figures/`",
     "table": "it is in `results/<study>/tables/`",

@@ -48,20 +48,6 @@ def show(value: object, digits: int = 4) -> str:
     return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
-def show_interval(value: float | None, low: float, high: float) -> str:
-    """A value and its interval, to the second digit of its width, but at most five digits."""
-    if value is None:
-        return "-"
-    most = min(5, 4 - _magnitude(max(abs(value), abs(low), abs(high))))
-    decimals = max(0, min(1 - _magnitude(high - low), most))
-    # z: no minus before a zero
-    return f"{value:z.{decimals}f} [{low:z.{decimals}f}, {high:z.{decimals}f}]"
-
-
-def _magnitude(value: float) -> int:
-    return math.floor(math.log10(value)) if 0 < value < math.inf else 0
-
-
 def to_json(value: Any) -> str:
     """Dataclasses, mappings, arrays and plain values as JSON; null where a number is not finite."""
     return json.dumps(_plain(value), indent=1, allow_nan=False)

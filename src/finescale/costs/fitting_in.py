@@ -60,6 +60,8 @@ def _name(recipe: Recipe, costs: Costs) -> str:
         return "scores of a learned metric"
     if recipe.stage == "generate":
         return f"generation by {costs.size(recipe)} models"
+    if recipe.stage == "loss":
+        return f"later test sets of {costs.size(recipe)} models"
     return f"{_kind(recipe)} of {costs.size(recipe)}"
 
 

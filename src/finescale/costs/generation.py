@@ -1,7 +1,7 @@
 """The cost of what models write and of the learned metric that judges it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from finescale.costs.architecture import Tuned
@@ -9,7 +9,7 @@ from finescale.costs.examples import Split
 from finescale.costs.hardware import Hardware
 from finescale.costs.hours import Speed, start
 from finescale.costs.job import JobCost
-from finescale.costs.memory import FP32, generation_memory
+from finescale.costs.memory import EVALUATION_LOGITS, FP32, LOGIT, generation_memory
 from finescale.costs.training import PROCESS_BYTES
 from finescale.study.hardware import TrainingHardware
 
@@ -17,6 +17,7 @@ PRECISION = "fp32"  # of generation and of the learned metric, whatever training
 TEMPLATE_IDS = 10  # of the words around a demonstration, assumed
 BYTES_OF_ID = 4  # of text, assumed
 SEGMENT_BYTES = 100  # of a scored segment, assumed
+LOSS_BYTES = 50  # of an example whose loss was measured
 
 # BLEURT-20 is RemBERT (its config.json): 32 layers of width 1152, feed-forward layers of 4608.
 BLEURT_LAYERS, BLEURT_DIM, BLEURT_FFN = 32, 1152, 4608
@@ -71,6 +72,27 @@ def prompt_ids(parameters: Mapping[str, Any], lengths: Split, context: int | Non
     shots, new = parameters["shots"], parameters["max_new_tokens"]
     shown = (shots + 1) * (source + TEMPLATE_IDS) + shots * min(lengths.target, new)
     return min(math.ceil(shown) + 1, context - new)
+
+
+def measuring_cost(
+    tuned: Tuned, precision: str, splits: Sequence[Split], hardware: Hardware
+) -> JobCost:
+    """What it costs to measure the log-perplexity of the examples of test sets."""
+    speed = Speed(hardware, tuned, precision, ONE_DEVICE)
+    weights = FP32 * tuned.architecture.parameters
+    flops, seconds = 0.0, start(weights)
+    for split in splits:
+        of_split = tuned.forward_flops(split.examples, split.row, split.examples * split.target)
+        flops += of_split
+        seconds += speed.evaluation(of_split, split.examples, split.row)
+    return JobCost(
+        flops=flops,
+        wall_hours=seconds / 3600,
+        devices=1,
+        device_memory_bytes=weights + LOGIT * EVALUATION_LOGITS,
+        host_memory_bytes=PROCESS_BYTES + weights,
+        disk_bytes=sum(split.examples for split in splits) * LOSS_BYTES,
+    )
 
 
 def learned_score_cost(segments: int, ids: float, hardware: Hardware) -> JobCost:

@@ -1,12 +1,18 @@
 """What each job of a plan costs, from its recipe."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from finescale.costs.architecture import Architecture, Tuned
 from finescale.costs.examples import Basis, Examples, Split
-from finescale.costs.generation import SEGMENT_BYTES, generation_cost, learned_score_cost
+from finescale.costs.generation import (
+    SEGMENT_BYTES,
+    generation_cost,
+    learned_score_cost,
+    measuring_cost,
+)
 from finescale.costs.hardware import Hardware
 from finescale.costs.job import JobCost
 from finescale.costs.training import Work, finetuning_work, pretraining_work, training_cost
@@ -49,6 +55,8 @@ class Costs:
             return self._once((work, on), lambda: training_cost(work, on, self.hardware))
         if recipe.stage == "generate":
             return self._generation(recipe)
+        if recipe.stage == "loss":
+            return self._measuring(recipe)
         if recipe.stage == "score":
             return self._score(recipe)
         return self._other(recipe)
@@ -125,6 +133,17 @@ class Costs:
             )
 
         return self._once(key, compute)
+
+    def _measuring(self, recipe: Recipe) -> JobCost:
+        (model,), (tokens,) = recipe.inputs["model"], recipe.inputs["test"]
+        settings, tuned = self.plan.recipes[model].parameters, self.tuned(recipe)
+        most, precision = settings["test"]["max_examples"], settings["precision"]
+        splits = [
+            replace(split, examples=min(split.examples, most or split.examples))
+            for split in self.examples.splits(tokens).values()
+        ]
+        key = tuned, tokens, most, precision
+        return self._once(key, lambda: measuring_cost(tuned, precision, splits, self.hardware))
 
     def _asked(self, recipe: Recipe) -> int:
         """How many examples a model writes for."""

@@ -29,6 +29,9 @@ SCORE_FIGURES = {  # the factor and the suite that each shows
     "figure12": ("llm_model_size", "five-shot"),
     "figure13": ("pretraining_tokens", "one-shot"),
     "figure14": ("pretraining_tokens", "five-shot"),
+    "loss-model-size": ("llm_model_size", "loss"),
+    "loss-pretraining-size": ("pretraining_tokens", "loss"),
+    "loss-pet-size": ("pet_parameter_size", "loss"),
 }
 
 

@@ -1,6 +1,7 @@
 """The panel all law figures share: points, their law, and what stands in the title."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from textwrap import fill, wrap
@@ -24,6 +25,7 @@ TICK_GAP = 0.17  # of the horizontal axis: room for a number
 LAW_ROOM = 0.5  # of the dots' range: how far beyond them the loss axis follows a law
 BAND_ROOM = 0.15  # the same for a band
 MARGIN = 0.04  # of the loss axis, at both ends
+CROSS_TOP, CROSS_GAP = 0.97, 0.07  # of the panel's height: the first cross, and each one below it
 BAND_ALPHA, EDGE_ALPHA, EDGE_WIDTH = 0.07, 0.5, 0.4  # pale, since bands overlap
 GRID_SIZE = 100  # places at which a curve is drawn
 
@@ -85,9 +87,10 @@ def draw_panel(axes: Axes, panel: Panel, lines: int = 0) -> None:
     set_size_axis(axes, [*dots, *diverged])
     title = "\n".join(panel.lines)
     axes.set_title(title + "\n" * (lines - len(panel.lines)), loc="left")
-    colours = sequential(len(panel.series))
-    for series, colour in zip(panel.series, colours, strict=False):
-        _draw_series(axes, series, colour)
+    colours = dict(zip(panel.series, sequential(len(panel.series)), strict=False))
+    for series in panel.series:
+        _draw_series(axes, series, colours[series])
+    _draw_diverged(axes, panel, colours)
     if not dots:
         words = "all runs diverged" if diverged else "no points"
         axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", color=GREY)
@@ -127,17 +130,42 @@ def _draw_series(axes: Axes, series: Series, colour: str) -> None:
         axes.plot(series.grid(), series.law(series.grid()), "-", color=colour, zorder=2)
     if series.band and series.dots:
         draw_band(axes, series.grid(), *series.band(series.grid()), colour)
-    for x in series.diverged:
+
+
+def _crosses(panel: Panel) -> Iterator[tuple[Series, float, float, int]]:
+    """Series, X, height and number of diverged runs: one below the other at the same X."""
+    marked: Counter[float] = Counter()
+    for series in panel.series:
+        for x, runs in Counter(series.diverged).items():
+            yield series, x, CROSS_TOP - CROSS_GAP * marked[x], runs
+            marked[x] += 1
+
+
+def _draw_diverged(axes: Axes, panel: Panel, colours: Mapping[Series, str]) -> None:
+    """Crosses at the top, each with the number of its runs if there are several."""
+    for series, x, height, runs in _crosses(panel):
         axes.plot(
             x,
-            0.97,
+            height,
             DIVERGED_MARKER,
-            color=colour,
+            color=colours[series],
             markersize=5,
             clip_on=False,
             transform=axes.get_xaxis_transform(),
             zorder=4,
         )
+        if runs > 1:
+            axes.annotate(
+                f"{runs}×",
+                (x, height),
+                xycoords=axes.get_xaxis_transform(),
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="center",
+                color=colours[series],
+                fontsize=5.5,
+                zorder=4,
+            )
 
 
 def draw_band(
@@ -180,17 +208,24 @@ def band_key(label: str) -> Patch:
 
 
 def label_series(figure: Figure, axes: Axes, panel: Panel) -> None:
-    """Name each series at the right of its last dot, moved apart where names would overlap."""
-    named = [series for series in panel.series if series.dots]
+    """Name each series at the right of its last dot, moved apart where names would overlap.
+
+    One of which all runs diverged is named at the height of its crosses.
+    """
+    heights = {series: height for series, _, height, _ in _crosses(panel)}
+    named = [series for series in panel.series if series.dots or series in heights]
     if not named:
         return
     colours = dict(zip(panel.series, sequential(len(panel.series)), strict=False))
     size = 6.5
     box = axes.get_window_extent()
     spacing = 1.15 * size / 72 * figure.dpi / box.height
-    lasts = [max(series.dots, key=lambda dot: dot.x).mean for series in named]
     to_axes = axes.transData + axes.transAxes.inverted()
-    wanted = [to_axes.transform((axes.get_xlim()[1], loss))[1] for loss in lasts]
+    for series in named:
+        if series.dots:
+            last = max(series.dots, key=lambda dot: dot.x).mean
+            heights[series] = to_axes.transform((axes.get_xlim()[1], last))[1]
+    wanted = [heights[series] for series in named]
     for series, height in zip(named, spread(wanted, spacing), strict=True):
         axes.text(
             1.02,

@@ -1,4 +1,4 @@
-"""Figures 6-9 and 11-14: scores of generated text over finetuning examples."""
+"""Figures 6-9 and 11-14: scores of generated text over finetuning examples; losses likewise."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -28,8 +28,10 @@ SUITES_ARE = {
     "zero-shot": "Scores for source languages that finetuning did not see, averaged over them",
     "one-shot": "Scores on the test sets, with one demonstration before each source",
     "five-shot": "Scores on the test sets, with five demonstrations before each source",
+    "loss": "Test sets that were added after training, in nats per target token",
 }
 DASHED: Mapping[str, Any] = {"linestyle": (0, (4, 2)), "linewidth": 0.8, "zorder": 1.5}
+SHARE_TOPS = (0.1, 0.2, 0.5, 1.0)  # of the strips' axis
 BAR: Mapping[str, Any] = {"linewidth": 0.7, "alpha": 0.7, "zorder": 1.8}  # an interval
 GUTTER = 0.03  # of a panel's width: for the interval of one baseline
 LETTERS_PER_INCH = 15  # of the words below the panels
@@ -78,8 +80,13 @@ def _lay_out(contents: Sequence[Sequence[Content]]) -> tuple[Figure, list[list[S
 
 def _checked(content: Content) -> bool:
     """Whether the language of any outputs is known."""
-    known = [model for line in content.lines for model in (*line.cells, line.baseline) if model]
-    return any(model.wrong_language is not None for model in known)
+    return bool(_shares(content))
+
+
+def _shares(content: Content) -> list[float]:
+    """Every known share of outputs in the wrong language."""
+    models = [model for line in content.lines for model in (*line.cells, line.baseline) if model]
+    return [model.wrong_language for model in models if model.wrong_language is not None]
 
 
 def _draw_row(rows: Sequence[Sequence[Axes]], contents: Sequence[Content], suite: str) -> None:
@@ -87,13 +94,15 @@ def _draw_row(rows: Sequence[Sequence[Axes]], contents: Sequence[Content], suite
     panels = rows[0]
     for axes, content in zip(panels, contents, strict=True):
         _draw_scores(axes, content)
-    panels[0].set_ylabel(f"{contents[0].task.metric_title},\n{suite}")
+    of = "later test sets" if suite == "loss" else suite
+    panels[0].set_ylabel(f"{contents[0].task.metric_title},\n{of}")
     if not any(line.heights for content in contents for line in content.lines):
         panels[0].yaxis.set_major_locator(NullLocator())
     for strips in rows[1:]:
         for strip, axes, content in zip(strips, panels, contents, strict=True):
             _draw_shares(strip, axes, content)
         strips[0].set_ylabel("wrong\nlanguage")
+        _set_share_axis(strips, max(share for content in contents for share in _shares(content)))
 
 
 def _draw_scores(axes: Axes, content: Content) -> None:
@@ -138,9 +147,15 @@ def _draw_shares(strip: Axes, axes: Axes, content: Content) -> None:
         if line.baseline and line.baseline.wrong_language is not None:
             strip.axhline(line.baseline.wrong_language, color=colour, **DASHED)
     strip.set_xlim(axes.get_xlim())
-    strip.set_ylim(-0.06, 1.06)
-    strip.yaxis.set_major_locator(FixedLocator([0, 0.5, 1]))
-    strip.yaxis.set_major_formatter(PercentFormatter(1))
+
+
+def _set_share_axis(strips: Sequence[Axes], largest: float) -> None:
+    """One axis for a task's strips, no higher than its shares need."""
+    top = next(top for top in SHARE_TOPS if largest <= top)
+    for strip in strips:
+        strip.set_ylim(-0.06 * top, 1.06 * top)
+        strip.yaxis.set_major_locator(FixedLocator([0, top / 2, top]))
+        strip.yaxis.set_major_formatter(PercentFormatter(1))
 
 
 def _legend(
@@ -164,7 +179,8 @@ def _legend(
         for shown, marker, style, label in entries
         if shown
     ]
-    words = [f"{SUITES_ARE[suite]}; higher is better", LABELS_ARE[factor], _note(lines)]
+    better = "lower" if suite == "loss" else "higher"
+    words = [f"{SUITES_ARE[suite]}; {better} is better", LABELS_ARE[factor], _note(lines)]
     letters = int(LETTERS_PER_INCH * figure.get_figwidth())
     key = figure.legend(
         handles=handles,

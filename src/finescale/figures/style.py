@@ -1,7 +1,6 @@
 """One look for every figure, and files that are the same bytes on every run."""
 
 import csv
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -15,6 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from finescale.counts import format_count as format_count
+from finescale.numbers import format_interval as format_interval
+from finescale.numbers import format_number as format_number
 
 METHOD_TITLES = {"fmt": "FMT", "prompt": "Prompt", "lora": "LoRA"}
 FACTOR_TITLES = {
@@ -80,31 +81,6 @@ def sequential(count: int) -> list[str]:
 def method_title(method: str) -> str:
     """What people call a method; another than the paper's is called by its name."""
     return METHOD_TITLES.get(method, method)
-
-
-def format_number(value: float | None) -> str:
-    """Two significant digits, as the paper prints them; a dash for no number."""
-    if value is None:
-        return "–"
-    rounded = float(f"{value:.2g}")
-    if 100 <= abs(rounded) < 1e5:
-        return f"{rounded:.0f}"
-    return f"{rounded:#.2g}".rstrip(".").replace("e+0", "e").replace("e+", "e")
-
-
-def format_interval(value: float, bounds: tuple[float, float] | None) -> str:
-    """`0.15 [0.12, 0.19]`: all to the second digit of the value or of the width, the finer one.
-
-    Numbers too large or too small for that have two digits each.
-    """
-    if bounds is None:
-        return format_number(value)
-    low, high = bounds
-    scales = [abs(number) for number in (value, high - low) if number]
-    decimals = max([0, *(1 - math.floor(math.log10(scale)) for scale in scales)])
-    plain = max(abs(value), abs(low), abs(high)) < 1e4 and decimals <= 5
-    shown = [f"{one:.{decimals}f}" if plain else format_number(one) for one in (value, low, high)]
-    return f"{shown[0]} [{shown[1]}, {shown[2]}]"
 
 
 def format_loss(value: float | None) -> str:

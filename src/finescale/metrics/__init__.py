@@ -4,6 +4,6 @@ Importing the room is cheap: a plan checks the names of metrics with it. What a 
 imported where it is computed, and torch for the learned one alone.
 """
 
-from finescale.metrics.names import METRICS, TITLES, check_metrics
+from finescale.metrics.names import LABELS, LOG_PERPLEXITY, METRICS, TITLES, check_metrics
 
-__all__ = ["METRICS", "TITLES", "check_metrics"]
+__all__ = ["LABELS", "LOG_PERPLEXITY", "METRICS", "TITLES", "check_metrics"]

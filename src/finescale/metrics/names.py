@@ -14,8 +14,15 @@ TITLES = {
     "wrong_language": "share of outputs in the wrong language",
     "bleurt": "BLEURT-20",
 }
-METRICS = tuple(TITLES)
+METRICS = tuple(TITLES)  # of outputs
 LEARNED = "bleurt"
+LOG_PERPLEXITY = "log_perplexity"  # of references: in nats per target token, lower is better
+TITLES[LOG_PERPLEXITY] = "log-perplexity"
+# What tells the models of one scores.csv from each other.
+LABELS = (
+    *("method", "nominal_size", "pretraining_tokens", "pet_parameter_size"),
+    *("finetuning_examples", "seed", "baseline"),
+)
 
 
 def check_metrics(metrics: Sequence[str], target_language: str | None, *, learned: bool) -> None:

@@ -10,6 +10,7 @@ class Caption:
     title: str
     shows: str
     expected: str
+    compared: str = "If the paper holds"  # what comes before `expected`
 
 
 LAW = (
@@ -20,6 +21,10 @@ JOINT_EXPECTED = (
     "The lines of one colour run through circles and triangles alike, so that Δh is as small as Δe"
 )
 SCORED = "Every run is a point, all seeds are visible; lines join their means."
+LATER = (
+    "Log-perplexity, in nats per target token, on the test sets that were added after training"
+    " (`later_test` of a task)"
+)
 FEW_SHOT_EXPECTED = (
     "PET models stay at or above the dashed baseline whatever data they were tuned on, FMT models"
     " fall below it"
@@ -113,39 +118,56 @@ CAPTIONS = {
         f" finetuning. {SCORED}",
         f"{FEW_SHOT_EXPECTED}, at every amount of pretraining.",
     ),
+    "loss-model-size": Caption(
+        "Later test sets over model size",
+        f"{LATER}, over model size and finetuning data. {SCORED}",
+        "The lines fall with model size and data as those on the test sets do in Figure 2.",
+    ),
+    "loss-pretraining-size": Caption(
+        "Later test sets over pretraining data",
+        f"{LATER}, over tokens seen in pretraining and finetuning data. {SCORED}",
+        "The lines fall with pretraining as those on the test sets do in Figure 3.",
+    ),
+    "loss-pet-size": Caption(
+        "Later test sets over PET size",
+        f"{LATER}, over prompt length and LoRA rank. {SCORED}",
+        "The lines of different PET sizes lie on top of each other, as in Figure 4.",
+    ),
     "search": Caption(
         "Search of learning rates and batches",
         "Dev log-perplexity of each method by learning rate and batch, on the search's base model.",
-        "The best learning rates are those of the paper: 0.001 for FMT, 0.01 for LoRA, 0.3 for"
-        " prompt tuning.",
+        "The best learning rates are 0.001 for FMT, 0.01 for LoRA and 0.3 for prompt tuning.",
     ),
     "table1": Caption(
         "Setup",
         "The tasks, and the values of every factor; values held out are left out of the fits.",
-        "In the paper: WMT14 En-De, WMT19 En-Zh and MLSum, base models of 1B to 16B parameters,"
-        " prompt lengths of 50 to 600 and ranks of 4 to 128.",
+        "WMT14 En-De, WMT19 En-Zh and MLSum, base models of 1B to 16B parameters, prompt lengths"
+        " of 50 to 600 and ranks of 4 to 128.",
+        "In the paper",
     ),
     "table2": Caption(
         "Held-out error of both joint laws, first task",
         "Mean absolute deviation of the multiplicative and of the additive law on held-out runs,"
-        " in nats per target token, and what the noise between seeds alone would give.",
+        " in nats per target token, and what the noise between seeds alone would give. The last"
+        " column says whether the two forms differ by less than that noise.",
         "The multiplicative law has the smaller error on average for every factor.",
     ),
     "table3": Caption(
         "Model sizes",
         "The decoder's shape at each size.",
-        "In the paper: five sizes from 1B to 16B.",
+        "Five sizes from 1B to 16B.",
+        "In the paper",
     ),
     "table4": Caption(
         "Parameters of the multiplicative law",
         "A, α, β and E by factor, task and method, with 95% intervals of each scheme of resampling;"
-        " `shown` marks the one in the figures.",
+        " “Shown” marks the one in the figures.",
         "α of model size is above α of pretraining data, α of PET size is near 0, and β of FMT is"
         " above that of LoRA and prompt tuning.",
     ),
     "table5": Caption(
         "Critical sizes at the base model",
-        "Where the laws of two methods meet, and the paper's power law H·X^γ for it.",
+        "Where the laws of two methods meet, and the paper's power law H·Xᵞ for it.",
         "H and γ differ widely between tasks, γ even in sign.",
     ),
     "table6": Caption(

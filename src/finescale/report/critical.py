@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from finescale.counts import format_count, format_rough
 from finescale.figures.pairs import CriticalPair
-from finescale.figures.style import FACTOR_TITLES, format_count
+from finescale.figures.style import FACTOR_TITLES
 from finescale.laws.critical.crossing import SEARCHED
+from finescale.laws.intervals.ensemble import Ensemble
 from finescale.report.verdicts import (
     CONTRADICTED,
     ENOUGH,
@@ -64,24 +66,20 @@ def _at_both_ends(pair: CriticalPair) -> tuple[Finding, Finding]:
     if pair.laws is None:
         few, many = (missing(pair.task, end, pair.reason) for end in ("fewest", "most"))
         return few, many
-    prompt, lora = pair.laws
-    both = bool(prompt.resamples and lora.resamples)
     few, many = (
-        measured(
-            pair.task,
-            f"{format_count(size)} examples",
-            sign * float(lora.predict(X=pair.base, D=size) - prompt.predict(X=pair.base, D=size)),
-            sign
-            * (
-                lora.predict_resamples(X=pair.base, D=size)
-                - prompt.predict_resamples(X=pair.base, D=size)
-            )
-            if both
-            else np.array([]),
-        )
+        measured(pair.task, f"{format_count(size)} examples", sign * gap, sign * resamples)
         for sign, size in zip((1, -1), pair.fitted, strict=True)
+        for gap, resamples in [_gap(*pair.laws, X=pair.base, D=size)]
     )
     return few, many
+
+
+def _gap(prompt: Ensemble, lora: Ensemble, **at: float) -> tuple[float, np.ndarray]:
+    """Log-perplexity of LoRA less that of prompt tuning, and so for the resamples of both, (R,)."""
+    gap = float(lora.predict(**at) - prompt.predict(**at))
+    if not (prompt.resamples and lora.resamples):
+        return gap, np.array([])
+    return gap, lora.predict_resamples(**at) - prompt.predict_resamples(**at)
 
 
 @dataclass(frozen=True)
@@ -109,11 +107,11 @@ def critical_size_depends_on_task(pairs: Sequence[CriticalPair]) -> Claim:
         for (factor, title), group in groups.items()
     ]
     part = Part(
-        "The finetuning size from which on the better of two methods changes differs between tasks"
-        f" by more than a factor of {ALIKE:g}.",
+        "The finetuning size above which another method is better differs between tasks by more"
+        f" than a factor of {ALIKE:g}.",
         "largest critical size of a task over the smallest",
         tuple(findings),
-        border=ALIKE,
+        borders=(ALIKE,),
         ratio=True,
         reason="no task compares two methods",
     )
@@ -162,4 +160,4 @@ def _bound(size: float) -> str:
         return f"<{format_count(SEARCHED[0])}"
     if size > SEARCHED[1]:
         return f">{format_count(SEARCHED[1])}"
-    return format_count(float(f"{size:.2g}"))
+    return format_rough(size)

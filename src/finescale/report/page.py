@@ -2,6 +2,7 @@
 
 import math
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -12,7 +13,7 @@ from finescale.laws import Point, TaskFit
 from finescale.report.captions import Caption, caption
 from finescale.report.counts import Runs, base_models, laws_by_status, runs_by_method
 from finescale.report.svg import inline
-from finescale.report.tables import Table, tables_of, with_interval
+from finescale.report.tables import MINUS, in_words, tables_of, with_interval
 from finescale.report.verdicts import NOT_DECIDED, SUPPORTED, Claim, Finding, Part
 
 SHORT = 12  # digits of a digest that people are shown
@@ -35,6 +36,12 @@ class Drawing:
         return numbered(self.name)
 
     @property
+    def heading(self) -> str:
+        """Number and title, where it has a number."""
+        title = self.caption.title
+        return f"{self.number}. {title}" if self.number.split()[-1].isdigit() else title
+
+    @property
     def caption(self) -> Caption:
         """Its words."""
         return caption(self.name)
@@ -45,16 +52,11 @@ class Drawing:
         assert self.svg is not None
         return inline(self.svg, self.name, f"{self.number}: {self.caption.shows}")
 
-    @property
-    def tables(self) -> list[Table]:
-        """Its rows."""
-        return tables_of(self.csv)
-
 
 def numbered(name: str) -> str:
-    """`Figure 2` of `figure2`."""
+    """`Figure 2` of `figure2`, `Loss model size` of `loss-model-size`."""
     parts = re.fullmatch(r"([a-z]+)(\d+)", name)
-    return f"{parts[1].title()} {parts[2]}" if parts else name.title()
+    return f"{parts[1].title()} {parts[2]}" if parts else name.replace("-", " ").capitalize()
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,16 @@ class Study:
     drawings: Sequence[Drawing]
     unsupported: Mapping[str, str]  # why a figure or table is not drawn
     stamp: str = ""  # of a preview, which is not the study's own page
+
+    def path(self, drawing: Drawing) -> str:
+        """Where people find a drawing."""
+        return f"results/{self.name}/{drawing.kind}s/{drawing.name}.pdf"
+
+    def remake(self, path: str) -> str:
+        """The command that makes a file of the study, for a shell."""
+        # the target first: --configfile takes all that follows it
+        config = f"config/{self.name}.yaml"
+        return shlex.join(["snakemake", "--cores", "all", path, "--configfile", config])
 
     def of_kind(self, kind: str) -> list[Drawing]:
         """The figures or the tables, by number."""
@@ -94,6 +106,7 @@ def render(study: Study) -> str:
         "number": estimate_words,
         "share": share,
         "numbered": numbered,
+        "in_words": in_words,
     }
     titles = {fit.settings.task: fit.settings.title for fit in study.fits}
     return environment.get_template("page.html").render(
@@ -103,16 +116,19 @@ def render(study: Study) -> str:
         by_method=runs_by_method(study.points),
         base_models=base_models(study.points),
         laws=laws_by_status(study.fits),
+        tables_of=tables_of,
         bars=bars,
         summary=summary,
+        line_words=line_words,
         marks=MARKS,
         short=SHORT,
     )
 
 
 def interval_words(value: float, bounds: tuple[float, float] | None) -> str:
-    """`0.15 [0.12, 0.19]`."""
-    return with_interval(value, *bounds) if bounds else f"{value:.2g}"
+    """`0.15 [0.12, 0.19]`, whose bounds stay on one line."""
+    words = with_interval(value, *bounds) if bounds else f"{value:.2g}"
+    return words.replace(", ", ",\N{NO-BREAK SPACE}")
 
 
 def estimate_words(finding: Finding) -> str:
@@ -122,18 +138,29 @@ def estimate_words(finding: Finding) -> str:
 
 def share(value: float | None) -> str:
     """A share in per cent."""
-    return "" if value is None else f"{100 * value:.3g}%"
+    return "" if value is None else f"{100 * value:.1f}%"
 
 
 def summary(part: Part) -> str:
     """How the comparisons of a part went, in words."""
     if not part.findings:
         return part.reason.capitalize() + "."
-    counts, made = part.counts, part.counts.total()
-    words = [f"{count} {verdict}" for verdict, count in counts.most_common()]
-    of = f"Of {made} comparison{'s' * (made != 1)}: {', '.join(words)}." if made else ""
-    left = len(part.findings) - made
-    return " ".join(filter(None, [of, f"{left} could not be made." if left else ""]))
+    made, left = part.counts.total(), len(part.findings) - part.counts.total()
+    if not made:
+        return (
+            f"None of {left} comparisons could be made."
+            if left > 1
+            else "The one comparison could not be made."
+        )
+    words = [f"{count} {verdict}" for verdict, count in part.counts.most_common()]
+    of = f"Of {made} comparison{'s' * (made != 1)}: {', '.join(words)}."
+    return f"{of} {left} more could not be made." if left else of
+
+
+def line_words(part: Part) -> str:
+    """What the lines across the bars of a part stand for."""
+    places = " and ".join(f"{border:g}" for border in part.borders).replace("-", MINUS)
+    return f"line{'s' * (len(part.borders) > 1)} at {places}"
 
 
 @dataclass(frozen=True)
@@ -143,7 +170,7 @@ class Bar:
     left: float
     width: float
     dot: float
-    border: float
+    borders: tuple[float, ...]
 
 
 def bars(part: Part) -> list[Bar | None]:
@@ -158,15 +185,14 @@ def bars(part: Part) -> list[Bar | None]:
     ]
     if not known:
         return [None] * len(part.findings)
-    scale = _axis(
-        [[_place(part, value) for value in one] for one in known], _place(part, part.border)
-    )
+    borders = [_place(part, border) for border in part.borders]
+    scale = _axis([[_place(part, value) for value in one] for one in known], borders)
     return [_bar(part, finding, scale) for finding in part.findings]
 
 
-def _axis(intervals: Sequence[Sequence[float]], border: float) -> tuple[float, float]:
+def _axis(intervals: Sequence[Sequence[float]], borders: Sequence[float]) -> tuple[float, float]:
     widths = [high - low for _, low, high in intervals if math.isfinite(high - low)]
-    middle = [border, *(estimate for estimate, *_ in intervals)]
+    middle = [*borders, *(estimate for estimate, *_ in intervals)]
     room = max(median(widths) if widths else 0.0, (max(middle) - min(middle)) / 10) or 1.0
     return min(middle) - room, max(middle) + room
 
@@ -181,8 +207,8 @@ def _bar(part: Part, finding: Finding, scale: tuple[float, float]) -> Bar | None
         return round(100 * (place - low) / (high - low), 1)
 
     start, end = (percent(bound) for bound in finding.interval)
-    dot, border = percent(finding.estimate), percent(part.border)
-    return Bar(start, round(end - start, 1), dot, border)
+    borders = tuple(map(percent, part.borders))
+    return Bar(start, round(end - start, 1), percent(finding.estimate), borders)
 
 
 def _place(part: Part, value: float) -> float:

@@ -18,13 +18,15 @@ from finescale.report.verdicts import (
     Claim,
     Finding,
     Part,
+    above,
     measured,
     missing,
 )
 
-PET_METHODS = ("prompt", "lora")
+PET_METHODS = {"prompt": "prompt tuning", "lora": "LoRA"}
 ABILITIES = ("zero-shot", "one-shot", "five-shot")
 KEPT = 0.9  # of the score before finetuning: what counts as kept
+ABLE = 0.5  # of the test scores of tuned models: who scores less has little to lose
 RESAMPLES = 1000
 FEWEST = 6  # models: of fewer, even if all agree, the chance is 1 / 2^5 > 2.5% that they do so
 NO_SCORES = "this study has no scores of such suites"
@@ -55,25 +57,27 @@ class SuiteScores:
 def ability_is_kept(suites: Sequence[SuiteScores]) -> Claim:
     """PET against FMT, and each against the model before finetuning where it was asked too."""
     asked = [one for one in suites if one.suite in ABILITIES]
+    share = "score as a share of the score before finetuning"
     parts = (
         Part(
             "PET models score higher than FMT models, zero-shot and few-shot.",
-            "score of the PET method less that of FMT, same base model and data",
-            tuple(_above_fmt(one, method) for one, method in product(asked, PET_METHODS)),
+            "score of the PET method over that of FMT, same base models and data",
+            tuple(_against_fmt(one, method) for one, method in product(asked, PET_METHODS)),
+            borders=(1.0,),
             reason=NO_SCORES,
         ),
         Part(
             f"PET models keep at least {KEPT:.0%} of the score before finetuning.",
-            "score as a share of the score before finetuning",
-            tuple(_kept(asked, PET_METHODS, keeps=True)),
-            border=KEPT,
+            share,
+            tuple(_kept(suites, asked, tuple(PET_METHODS))),
+            borders=(KEPT,),
             reason=NO_SCORES,
         ),
         Part(
             f"FMT models keep less than {KEPT:.0%} of the score before finetuning.",
-            "score as a share of the score before finetuning",
-            tuple(_kept(asked, ("fmt",), keeps=False)),
-            border=KEPT,
+            share,
+            tuple(_kept(suites, asked, ("fmt",), lost=True)),
+            borders=(KEPT,),
             reason=NO_SCORES,
         ),
     )
@@ -81,14 +85,11 @@ def ability_is_kept(suites: Sequence[SuiteScores]) -> Claim:
     return Claim(title, "Section 5, Figures 6 and 11 to 14", parts)
 
 
-def _above_fmt(one: SuiteScores, method: str) -> Finding:
+def _against_fmt(one: SuiteScores, method: str) -> Finding:
     """Over models of the same base model, data and seed."""
     fmt = {_twin(run): run.score for run in one.runs("fmt")}
     pairs = [(run.score, fmt[_twin(run)]) for run in one.runs(method) if _twin(run) in fmt]
-    if len(pairs) < FEWEST:
-        return missing(*one.names(method), f"{len(pairs)} pairs of models; {FEWEST} are needed")
-    gaps = np.subtract(*np.array(pairs, float).T)
-    return measured(*one.names(method), float(gaps.mean()), weights(len(gaps)) @ gaps)
+    return _share(one.names(method), pairs, 1.0, nothing="the FMT models score nothing")
 
 
 def _twin(run: ScoredRun) -> tuple:
@@ -101,34 +102,64 @@ def _twin(run: ScoredRun) -> tuple:
     )
 
 
-def weights(models: int) -> np.ndarray:
-    """Resamples of models as weights that sum to 1, (R, models)."""
-    return case_weights(models, RESAMPLES, generator("report", str(models))) / models
-
-
 def _kept(
-    suites: Sequence[SuiteScores], methods: Sequence[str], *, keeps: bool
+    suites: Sequence[SuiteScores],
+    asked: Sequence[SuiteScores],
+    methods: Sequence[str],
+    lost: bool = False,
 ) -> Iterator[Finding]:
     """The share kept, by task, suite and method, where base models were asked too."""
-    for one, method in product(suites, methods):
+    for one, method in product(asked, methods):
         if not one.scores.baselines:
+            continue
+        if reason := _nothing_to_lose(one, suites):
+            yield missing(*one.names(method), reason)
             continue
         pairs = [
             (run.score, base.score)
             for run in one.runs(method)
             if (base := one.scores.baseline(run)) and base.score is not None
         ]
-        if len(pairs) < FEWEST:
-            yield missing(*one.names(method), f"{len(pairs)} models; {FEWEST} are needed")
-            continue
-        now, before = np.array(pairs, float).T
-        drawn = weights(len(pairs))
-        if not (drawn @ before > 0).all():
-            yield missing(*one.names(method), "the models score nothing before finetuning")
-            continue
-        share = (drawn @ now) / (drawn @ before)
-        estimate = float(now.sum() / before.sum())
-        yield measured(*one.names(method), estimate, share, (share >= KEPT) == keeps)
+        nothing = "the models score nothing before finetuning"
+        yield _share(one.names(method), pairs, KEPT, nothing=nothing, below=lost)
+
+
+def _nothing_to_lose(one: SuiteScores, suites: Sequence[SuiteScores]) -> str:
+    """Why an ability cannot be kept or lost: nobody knows that the base models had it."""
+    before = [base.score for base in one.scores.baselines.values() if base.score is not None]
+    tuned = [
+        run.score
+        for other in suites
+        if (other.suite, other.scores.task) == ("test", one.scores.task)
+        for run in other.scores.runs
+        if run.score is not None
+    ]
+    if not tuned:
+        return "no test scores, which would tell whether the models could do it before"
+    if not before or np.mean(before) < ABLE * np.mean(tuned):
+        score, goal = (f"{np.mean(scores or 0):.2g}" for scores in (before, tuned))
+        return f"no ability to keep: {score} before finetuning, tuned models score {goal} on tests"
+    return ""
+
+
+def _share(
+    names: tuple[str, str], pairs: Sequence[tuple], border: float, nothing: str, below: bool = False
+) -> Finding:
+    """The mean of the first scores over that of the second, a pair a model.
+
+    The claim is that it is above the border, or below it.
+    """
+    if len(pairs) < FEWEST:
+        return missing(*names, f"{len(pairs)} models to compare; {FEWEST} are needed")
+    scores, others = np.array(pairs, float).T
+    weights = case_weights(len(pairs), RESAMPLES, generator("report", str(len(pairs))))
+    if not (weights @ others > 0).all():
+        return missing(*names, nothing)
+    shares = (weights @ scores) / (weights @ others)
+    holds = above(shares, border)
+    return measured(
+        *names, float(scores.sum() / others.sum()), shares, 1 - holds if below else holds
+    )
 
 
 def perplexity_follows_score(suites: Sequence[SuiteScores]) -> Claim:

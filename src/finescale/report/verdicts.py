@@ -51,14 +51,19 @@ def measured(
 ) -> Finding:
     """A finding from the resamples of its number, (R,); `holds` says where the claim is true.
 
-    Unless given, the claim is that the number is above 0; a 0 then counts half.
+    Unless given, the claim is that the number is above 0.
     """
     if not resamples.size:
         reason = "no resamples, so no interval"
         return Finding(task, subject, NOT_DECIDED, estimate, reason=reason)
-    share = float(np.mean((1 + np.sign(resamples)) / 2 if holds is None else holds))
+    share = float(np.mean(above(resamples) if holds is None else holds))
     low, high = map(float, interval(resamples))
     return Finding(task, subject, decide(share), estimate, (low, high), share, resamples=resamples)
+
+
+def above(resamples: np.ndarray, border: float = 0.0) -> np.ndarray:
+    """1 for the resamples above a border, 0 for those below it; one on the border counts half."""
+    return (1 + np.sign(resamples - border)) / 2
 
 
 def missing(task: str, subject: str, reason: str) -> Finding:
@@ -77,13 +82,13 @@ def decide(share: float) -> str:
 class Part:
     """One statement of a claim with its comparisons.
 
-    `quantity` says what the numbers are and `border` from where on they speak for the claim.
+    `quantity` says what the numbers are; at a border they begin or end to speak for the claim.
     """
 
     statement: str
     quantity: str
     findings: tuple[Finding, ...]
-    border: float = 0.0
+    borders: tuple[float, ...] = (0.0,)
     ratio: bool = False  # of two sizes, best seen on a logarithmic axis
     reason: str = ""  # why there are no comparisons
 

@@ -15,7 +15,7 @@ from finescale.study.report import plan_report
 from finescale.study.results import ResultPlanner
 from finescale.study.runs import RunPlanner
 from finescale.study.sources import Pin, pin_of, read_sources
-from finescale.study.suites import SuitePlanner, suites_of
+from finescale.study.suites import LOSS, SuitePlanner, suites_of
 
 
 def plan_study(raw_config: Any, schema: Path, sources_file: Path, name: str) -> Plan:
@@ -35,7 +35,11 @@ def plan_study(raw_config: Any, schema: Path, sources_file: Path, name: str) -> 
         points[task] = results.points(task, finetunings)
         fits[task] = results.fit(task, points[task])
         for suite in suites_of(settings):
-            scores[task, suite] = suites.scores(task, suite, finetunings)
+            if suite == LOSS:
+                scores[task, suite] = suites.later_points(task, finetunings, points[task])
+                results.later_points_view(task, scores[task, suite])
+            else:
+                scores[task, suite] = suites.scores(task, suite, finetunings)
     laws = {
         family: results.pretraining_law(
             family,
@@ -87,6 +91,6 @@ def _datasets(config: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any
     for name, task in config["tasks"].items():
         for split in ("train", "dev"):
             yield f"tasks.{name}.{split}", task[split]
-        for kind in ("test", "zero_shot"):
+        for kind in ("test", "zero_shot", "later_test"):
             for key, dataset in task[kind].items():
                 yield f"tasks.{name}.{kind}.{key}", dataset

@@ -7,6 +7,7 @@ from finescale.errors import refuse_mistakes
 from finescale.study import grid
 from finescale.study.hardware import hardware_mistakes
 from finescale.study.sources import Pin, count_records
+from finescale.study.suites import LOSS, SUITES, suites_of
 
 
 def check_meaning(config: dict[str, Any], pins: Mapping[str, Pin], name: str) -> None:
@@ -89,15 +90,22 @@ def _task_mistakes(config: dict[str, Any], key: str, pins: Mapping[str, Pin]) ->
 
 
 def _generation_mistakes(config: dict[str, Any], task: dict[str, Any], where: str) -> Iterator[str]:
-    generation, where = task.get("generation"), f"{where}.generation"
-    if generation is None:
+    suites = suites_of(task)
+    if task["later_test"] and LOSS not in suites:
+        yield f"{where}.later_test`: nothing measures it; add `{LOSS}` to `generation.suites`"
+    if not suites:
         return
-    if "zero-shot" in generation["suites"] and not task["zero_shot"]:
-        yield f"{where}.suites`: `zero-shot` needs test sets in the task's `zero_shot`"
-    if generation["score"] not in generation["metrics"]:
-        there = _there(generation["metrics"])
+    generation, where = task["generation"], f"{where}.generation"
+    for suite in suites:
+        if not task[SUITES[suite].kind]:
+            yield (
+                f"{where}.suites`: `{suite}` needs test sets in the task's `{SUITES[suite].kind}`"
+            )
+    metrics = generation.get("metrics", [])  # none where nothing is written
+    if "score" in generation and generation["score"] not in metrics:
+        there = _there(metrics)
         yield f"{where}.score`: `{generation['score']}` is not in `metrics` {there}"
-    if "bleurt" in generation["metrics"] and not config["generation"]["bleurt"]:
+    if "bleurt" in metrics and not config["generation"]["bleurt"]:
         yield (
             f"{where}.metrics`: `bleurt` needs the files of BLEURT-20 (`generation.bleurt`); "
             "without them score translations by `chrf`"

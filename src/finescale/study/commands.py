@@ -34,9 +34,9 @@ class Commands:
             self._known[key] = " ".join([*launcher, f"{self.programs}/{recipe.stage}.py", *options])
         return self._known[key]
 
-    def generation(self) -> str:
-        """What starts a generation."""
-        return " ".join([self.python, f"{self.programs}/generate.py", *self._accelerator()])
+    def asking(self, stage: str) -> str:
+        """What starts a job that asks a trained model: `generate` or `loss`."""
+        return " ".join([self.python, f"{self.programs}/{stage}.py", *self._accelerator()])
 
     def _base(self, recipe: Recipe) -> Recipe:
         return self.plan.recipes[recipe.inputs["base"][0]] if "base" in recipe.inputs else recipe

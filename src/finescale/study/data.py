@@ -68,12 +68,11 @@ class DataPlanner:
         task = self.config["tasks"][name]
         return self.corpus(f"{name} train+dev", {"train": task["train"], "dev": task["dev"]})
 
-    def test_examples(self, name: str) -> str:
-        """All test sets of a task, encoded."""
-        sets = self.config["tasks"][name]["test"]
-        return self._encoded(
-            name, "test sets", {key: self.test_corpus(name, "test", key) for key in sets}
-        )
+    def test_examples(self, name: str, kind: str = "test") -> str:
+        """All test sets of a task, or those of another kind, encoded."""
+        sets = self.config["tasks"][name][kind]
+        corpora = {key: self.test_corpus(name, kind, key) for key in sets}
+        return self._encoded(name, f"{kind.replace('_', ' ')} sets", corpora)
 
     def test_corpus(self, name: str, kind: str, key: str) -> str:
         dataset = self.config["tasks"][name][kind][key]

@@ -5,7 +5,7 @@ from typing import Any
 
 from finescale.study import grid
 from finescale.study.results import ResultPlanner
-from finescale.study.suites import drawn_factors, suites_of
+from finescale.study.suites import LOSS, drawn_factors, suites_of
 
 # Drawn only where the grid supports them.
 NEEDS_A_GRID = (
@@ -26,6 +26,13 @@ DRAWN_FROM_SCORES = (
     ("figure", "figure14", "five-shot", "pretraining_tokens"),
     ("table", "table7", "test", None),
 )
+# Not of the paper: drawn where test sets were added later, and missed nowhere else.
+DRAWN_FROM_LOSSES = (
+    ("figure", "loss-model-size", LOSS, "llm_model_size"),
+    ("figure", "loss-pretraining-size", LOSS, "pretraining_tokens"),
+    ("figure", "loss-pet-size", LOSS, "pet_parameter_size"),
+)
+DRAWN_FROM_SUITES = (*DRAWN_FROM_SCORES, *DRAWN_FROM_LOSSES)
 Scores = Mapping[tuple[str, str], str]  # of a task and a suite
 
 
@@ -63,7 +70,7 @@ def lacking(config: Mapping[str, Any], name: str) -> str | None:
     if name in ("figure5", "table5") and not any(map(_compares_methods, tasks)):
         needs = "two or more methods and two or more values of llm_model_size or pretraining_tokens"
         return f"no task has {needs}"
-    for _, drawing, suite, factor in DRAWN_FROM_SCORES:
+    for _, drawing, suite, factor in DRAWN_FROM_SUITES:
         if name == drawing and not tasks_with(config, suite, factor):
             any_size = factor in (None, "llm_model_size")
             values = "" if any_size else f" and two or more {factor} values"
@@ -86,8 +93,10 @@ def tasks_with(config: Mapping[str, Any], suite: str, factor: str | None) -> lis
 
 
 def draw_scores(results: ResultPlanner, points: Mapping[str, str], scores: Scores) -> None:
-    """Plan what is drawn from generations, each from the tasks that have its suite and factor."""
-    for stage, name, suite, factor in DRAWN_FROM_SCORES:
+    """Plan what is drawn from suites, each from the tasks that have its suite and factor."""
+    for stage, name, suite, factor in DRAWN_FROM_SUITES:
+        if suite == LOSS and not tasks_with(results.config, suite, factor):
+            continue
         if reason := lacking(results.config, name):
             results.plan.unsupported[name] = reason
             continue

@@ -35,7 +35,7 @@ def opened_by(recipe: Recipe, recipes: Mapping[str, Recipe]) -> Iterator[str]:
     if recipe.stage in READ_RESULTS_ALONE:
         return
     yield from recipe.input_references()
-    if recipe.stage == "generate":  # an adapter is nothing without its base model
+    if recipe.stage in ("generate", "loss"):  # an adapter is nothing without its base model
         for model in recipe.inputs.get("model", ()):
             if model in recipes and recipes[model].parameters["method"] != "fmt":
                 yield from recipes[model].inputs["base"]

@@ -11,16 +11,22 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from finescale.store import Recipe
-from finescale.study.drawings import DRAWN_FROM_SCORES, lacking, tasks_with
+from finescale.study.drawings import DRAWN_FROM_SUITES, lacking, tasks_with
 from finescale.study.grid import Cell, with_cells
 from finescale.study.plan import Plan, View
+from finescale.study.suites import LOSS, shown_score
 
-RUNS = {"finetune": "run", "pretrain": "base model", "generate": "generation"}  # as people say
+RUNS = {  # as people say
+    "finetune": "run",
+    "pretrain": "base model",
+    "generate": "generation",
+    "loss": "later measurement",
+}
 # Stages whose parameter `rows` describes the inputs of one role, in their order.
 ROLES = {"points": "runs", "score": "outputs", "search": "runs", "pretraining_law": "models"}
 DRAWINGS = ("figure", "table", "search", "report")
-RESULTS = (*ROLES, "fit", "joined_points", *DRAWINGS)  # every stage after the runs
-FACTORS_DRAWN = {name: factor for _, name, _, factor in DRAWN_FROM_SCORES}
+RESULTS = (*ROLES, "later_points", "fit", "joined_points", *DRAWINGS)  # every stage after the runs
+FACTORS_DRAWN = {name: factor for _, name, _, factor in DRAWN_FROM_SUITES}
 # A metric that takes torch and, in a large study, days; and what else a figure can show.
 NETWORK, STAND_INS = "bleurt", ("chrf", "rougeL_unicode", "rougeL_ascii", "bleu")
 
@@ -118,6 +124,8 @@ class _Reduction:
         """The recipe with the inputs that there are. Raises _NotYet where that makes no sense."""
         if recipe.stage in ROLES:
             return self._of_runs(recipe)
+        if recipe.stage == "later_points":
+            return self._of_losses(recipe)
         if recipe.stage in ("figure", "table"):
             return self._drawing(recipe)
         inputs = {role: self._there(items) for role, items in recipe.inputs.items()}
@@ -148,6 +156,24 @@ class _Reduction:
         if "learned" not in inputs or reduced.reference in self.complete:
             return reduced
         return _without_network(reduced)
+
+    def _of_losses(self, recipe: Recipe) -> Recipe:
+        """Later points: the runs that are measured, beside their own points."""
+        (points,), losses = recipe.inputs["points"], recipe.inputs["losses"]
+        whole = self.plan.recipes[points]
+        runs = whole.inputs["runs"]
+        both = zip(runs, losses, strict=True)
+        keep = [run in self.taken and loss in self.taken for run, loss in both]
+        if not any(keep):
+            raise _NotYet(f"no complete later measurement of {self.plan.labels[points]}")
+        rows = list(compress(whole.parameters["rows"], keep))
+        inputs = {**whole.inputs, "runs": list(compress(runs, keep))}
+        parameters = {**whole.parameters, "rows": rows}
+        made = self.preview.plan.add("points", self.plan.labels[points], parameters, inputs)
+        self.behind[made] = frozenset(inputs["runs"])
+        self.preview.origins.setdefault(made, points)
+        measured = {"points": (made,), "losses": tuple(compress(losses, keep))}
+        return replace(recipe, inputs=measured)
 
     def _drawing(self, recipe: Recipe) -> Recipe:
         """A figure or table, from the tasks (or families) that have all that it needs of them."""
@@ -196,7 +222,7 @@ class _Reduction:
         for item in self.preview.plan.recipes[made].input_references():
             if _stage(item) == "finetune":
                 yield item
-            elif _stage(item) == "generate":
+            elif _stage(item) in ("generate", "loss"):
                 yield from self.plan.recipes[item].inputs.get("model", ())
 
     def _of_report(self, recipe: Recipe) -> dict[str, Any]:
@@ -213,7 +239,8 @@ class _Reduction:
         self, tasks: Iterable[Mapping[str, Any]], scores: Sequence[str]
     ) -> list[Mapping[str, Any]]:
         """What a drawing knows of its tasks, with a metric that their scores have."""
-        metrics = [self.preview.plan.recipes[item].parameters["metrics"] for item in scores]
+        recipes = (self.preview.plan.recipes[item] for item in scores)
+        metrics = [recipe.parameters.get("metrics", (shown_score({}, LOSS),)) for recipe in recipes]
         return [
             task if task["score"] in has else {**task, "score": _stand_in(has)}
             for task, has in zip(tasks, metrics, strict=True)

@@ -14,7 +14,12 @@ OK, DIVERGED, RUNNING, UNREADABLE, MISSING = STATES = (
     *("ok", "diverged", "running", "unreadable", "missing"),
 )
 # The stages of single runs, and the file that says what became of one.
-RESULTS = {"pretrain": "result.json", "finetune": "result.json", "generate": "summary.json"}
+RESULTS = {
+    "pretrain": "result.json",
+    "finetune": "result.json",
+    "generate": "summary.json",
+    "loss": "result.json",
+}
 
 
 @dataclass(frozen=True)

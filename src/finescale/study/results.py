@@ -8,6 +8,7 @@ from finescale.study.grid import Cell
 from finescale.study.plan import Plan, View
 from finescale.study.runs import method_settings
 from finescale.study.sources import Pin, count_records
+from finescale.study.suites import shown_score
 
 DRAWN_AS = ("pdf", "png", "svg", "csv")
 
@@ -50,6 +51,11 @@ class ResultPlanner:
         """All tasks' points in one table."""
         parameters = {"study": self.config["study"]}
         return self.plan.add("joined_points", self.config["study"], parameters, {"points": points})
+
+    def later_points_view(self, name: str, later_points: str) -> None:
+        """Where people see the log-perplexity of a task's runs on its later test sets."""
+        path = f"results/{self.plan.study}/later-{name}.csv"
+        self.plan.views.append(View(path, later_points, "points.csv"))
 
     def fit(self, name: str, points: str) -> str:
         """The laws of one task."""
@@ -114,7 +120,7 @@ class ResultPlanner:
             "title": task["title"],
             "family": task["family"],
             "suite": suite,
-            "score": task["generation"]["score"],
+            "score": shown_score(task, suite),
             "base": self._base(task),
             "model_size_as": self.config["laws"]["model_size_as"],
         }

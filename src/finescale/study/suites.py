@@ -1,4 +1,4 @@
-"""Planning what tuned models write: outputs of the suites of each task, and their scores."""
+"""Planning what tuned models are asked after training: suites of each task, and their scores."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,6 +10,8 @@ from finescale.study.grid import Cell
 from finescale.study.plan import Plan
 from finescale.study.runs import RunPlanner, count, finetuning_label
 
+LOSS = "loss"  # the suite of which nothing is written: log-perplexity on test sets added later
+
 
 @dataclass(frozen=True)
 class Suite:
@@ -18,7 +20,7 @@ class Suite:
     Base models without finetuning are asked too where demonstrations say what is wanted.
     """
 
-    kind: str  # of test sets: `test` or `zero_shot`
+    kind: str  # of test sets: `test`, `zero_shot` or `later_test`
     shots: int
     factors: tuple[str, ...]
 
@@ -30,11 +32,12 @@ SUITES = {
     "zero-shot": Suite("zero_shot", 0, ("llm_model_size",)),
     "one-shot": Suite("test", 1, ("llm_model_size", "pretraining_tokens")),
     "five-shot": Suite("test", 5, ("llm_model_size", "pretraining_tokens")),
+    LOSS: Suite("later_test", 0, grid.FACTORS),
 }
 
 
 def suites_of(task: Mapping[str, Any]) -> list[str]:
-    """The suites of a task, none where nothing is generated."""
+    """The suites of a task, none where nothing is asked."""
     return task["generation"]["suites"] if "generation" in task else []
 
 
@@ -47,8 +50,13 @@ def drawn_factors(task: Mapping[str, Any], suite: str) -> list[str]:
     ]
 
 
+def shown_score(task: Mapping[str, Any], suite: str) -> str:
+    """What figures show of a suite."""
+    return "log_perplexity" if suite == LOSS else task["generation"]["score"]
+
+
 class SuitePlanner:
-    """Adds the recipes of generations and scores to a plan."""
+    """Adds the recipes of generations, losses and scores to a plan."""
 
     def __init__(
         self, plan: Plan, config: Mapping[str, Any], data: DataPlanner, runs: RunPlanner
@@ -73,6 +81,26 @@ class SuitePlanner:
             parameters["learned"] = list(shared["bleurt"])
             inputs["learned"] = [self.data.source(raw) for raw in shared["bleurt"].values()]
         return self.plan.add("score", f"{name} {suite}", parameters, inputs)
+
+    def later_points(self, name: str, runs: Mapping[Cell, str], points: str) -> str:
+        """The log-perplexity of all of a task's runs on its later test sets."""
+        family = self.config["tasks"][name]["family"]
+        shared = {
+            "test": [self.data.test_examples(name, SUITES[LOSS].kind)],
+            "tokenizer": [self.data.tokenizer(family)],
+        }
+        losses = [
+            self.plan.add(
+                "loss",
+                f"{LOSS} of {finetuning_label(name, cell)}",
+                {},  # how to measure is in the recipe of the model
+                {"model": [reference], **shared},
+            )
+            for cell, reference in runs.items()
+        ]
+        parameters = {"bootstrap": self.config["generation"]["bootstrap"]}
+        inputs = {"points": [points], "losses": losses}
+        return self.plan.add("later_points", f"{name} {LOSS}", parameters, inputs)
 
     def _generations(
         self, name: str, suite: str, runs: Mapping[Cell, str]

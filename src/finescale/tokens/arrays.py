@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from finescale.errors import UserError
+from finescale.store import Artifact
 
 
 def token_type(vocab_size: int) -> type[np.unsignedinteger]:
@@ -121,6 +122,13 @@ def open_examples(folder: Path, split: str) -> Examples:
         targets=Ragged(paths["targets"], paths["target_offsets"]),
         languages=_map(paths["languages"]),
     )
+
+
+def stored_examples(artifact: Artifact, split: str) -> Examples:
+    """Open the examples of one split of an artifact, its files checked."""
+    for path in example_paths(artifact.folder, split).values():
+        artifact.file(path.name)
+    return open_examples(artifact.folder, split)
 
 
 def open_stream(folder: Path, split: str) -> np.ndarray:

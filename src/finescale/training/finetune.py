@@ -17,11 +17,16 @@ from finescale.models import (
     read_config,
     tuned_parameters,
 )
-from finescale.training.evaluation import Likelihood, evaluation_batches, likelihood
-from finescale.training.loader import Batch, Examples, FinetuningBatches, finetuning_row
+from finescale.training.determinism import make_deterministic
+from finescale.training.evaluation import (
+    evaluation_batches,
+    held_out_rows,
+    likelihood,
+    results_on,
+)
+from finescale.training.loader import Batch, Examples, FinetuningBatches
 from finescale.training.loss import TargetLoss
-from finescale.training.module import Plan, Run, make_deterministic, train
-from finescale.training.objective import evenly_spaced
+from finescale.training.module import Plan, Run, train
 from finescale.training.placement import Placement
 from finescale.training.results import read_json, write_json
 from finescale.training.schedule import Schedule, geometric_steps, regular_steps
@@ -144,12 +149,8 @@ def _plan(parameters: Mapping[str, Any], steps_per_epoch: int) -> Plan:
 
 
 def _held_out(examples: Examples, most: int | None, vocabulary: Vocabulary) -> list[Batch]:
-    """Evenly spaced examples: a set sorted by language keeps its mix."""
-    rows = [
-        finetuning_row(examples.sources[i], examples.targets[i], vocabulary)
-        for i in evenly_spaced(len(examples), most)
-    ]
-    return evaluation_batches(rows, vocabulary.pad)
+    rows = held_out_rows(examples, most, vocabulary)
+    return evaluation_batches(list(rows.values()), vocabulary.pad)
 
 
 def _test(
@@ -159,19 +160,9 @@ def _test(
     vocabulary: Vocabulary,
     company: Company,
 ) -> dict[str, Any]:
-    """Log-perplexity on each test set, and over all their target tokens together."""
     most, precision = parameters["test"]["max_examples"], parameters["precision"]
-    sets = [
-        likelihood(loss, _held_out(test, most, vocabulary), precision, company) for test in tests
-    ]
-    overall = Likelihood(sum(s.total for s in sets), sum(s.tokens for s in sets))
-    return {
-        "test_log_perplexity": overall.log_perplexity,
-        "target_tokens": overall.tokens,
-        "test_sets": [
-            {"log_perplexity": s.log_perplexity, "target_tokens": s.tokens} for s in sets
-        ],
-    }
+    batches = (_held_out(test, most, vocabulary) for test in tests)
+    return results_on([likelihood(loss, one, precision, company) for one in batches])
 
 
 def _result(

@@ -26,12 +26,18 @@ class TargetLoss(nn.Module):
         Without gradients it is more precise: float64 sums over pieces of the batch [pieces].
         Logits are made at the targets' positions alone.
         """
-        hidden = self.model(batch.ids).flatten(0, 1).index_select(0, batch.positions)
         if torch.is_grad_enabled():
-            return self._training(hidden, batch.targets)
+            return self._training(self._hidden(batch), batch.targets)
+        return torch.stack([piece.sum() for piece in self.of_targets(batch)])
+
+    def of_targets(self, batch: Batch) -> list[Tensor]:
+        """The loss of each target, in float64 and in pieces of the batch [targets of a piece]."""
         rows = max(1, EVALUATION_LOGITS // self.vocabulary)
-        pieces = zip(hidden.split(rows), batch.targets.split(rows), strict=True)
-        return torch.stack([self._losses(*piece, "none").double().sum() for piece in pieces])
+        pieces = zip(self._hidden(batch).split(rows), batch.targets.split(rows), strict=True)
+        return [self._losses(*piece, "none").double() for piece in pieces]
+
+    def _hidden(self, batch: Batch) -> Tensor:
+        return self.model(batch.ids).flatten(0, 1).index_select(0, batch.positions)
 
     def _training(self, hidden: Tensor, targets: Tensor) -> Tensor:
         if len(targets) * self.vocabulary <= TRAINING_LOGITS:

@@ -2,7 +2,6 @@
 
 import logging
 import math
-import os
 import sys
 import time
 import warnings
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import lightning.pytorch as pl
-import torch
 from torch.nn.parallel import DistributedDataParallel
 
 from finescale.training import interruption
@@ -213,15 +211,6 @@ class Run(pl.LightningModule):
             file=sys.stderr,
         )
         self.logged_at, self.ids_since_log = time.monotonic(), 0
-
-
-def make_deterministic() -> None:
-    """One thread and deterministic kernels: the same seed gives the same bytes."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    # every tensor is written before it is read; filling it first costs a few percent
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def train(run: Run, batches: Batches) -> State:

@@ -17,9 +17,10 @@ from finescale.models import (
     decoder_config,
     hollow_decoder,
 )
+from finescale.training.determinism import make_deterministic
 from finescale.training.evaluation import evaluation_batches, likelihood
 from finescale.training.loader import PretrainingBatches
-from finescale.training.module import Plan, Run, make_deterministic, train
+from finescale.training.module import Plan, Run, train
 from finescale.training.objective import Objective
 from finescale.training.placement import Placement
 from finescale.training.results import write_json

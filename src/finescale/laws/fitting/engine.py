@@ -77,7 +77,7 @@ def _descend(problem: Problem, theta: np.ndarray, steps: int) -> tuple[np.ndarra
         going = (stalls < 2) & (here.value > problem.floor) & (damping < MOST_DAMPING)
         if not going.any():
             break
-        if going.mean() < STILL_GOING:
+        if np.count_nonzero(going) / len(going) < STILL_GOING:
             problem, here = problem.chosen(going), here.chosen(going)
             rows, theta, exact = rows[going], theta[going], exact[going]
             damping, stalls = damping[going], stalls[going]

@@ -86,6 +86,8 @@ class Product:
     def evaluate(self, theta: np.ndarray) -> Evaluated:
         """With derivatives."""
         value = np.exp(self.linear.values(theta))
+        if not self.rectified:  # then it is its own derivative
+            return Evaluated(value, [value], {(0, 0): value})
         slopes: list[np.ndarray] = [np.ones((1, 1))]  # of the term's logarithm
         bends: dict[tuple[int, int], np.ndarray] = {}  # its second derivatives
         for onset, power in self.rectified:
@@ -165,7 +167,8 @@ class Problem:
     def predict(self, theta: np.ndarray) -> np.ndarray:
         """The law's values, shape (rows, n)."""
         total = reduce(np.add, [term.values(theta) for term in self.terms])
-        return np.broadcast_to(total, (len(theta), self.loss.shape[-1]))
+        shape = len(theta), self.loss.shape[-1]
+        return total if total.shape == shape else np.broadcast_to(total, shape)
 
     def residual(self, predicted: np.ndarray) -> np.ndarray:
         """Predicted minus measured, or the difference of their logarithms."""
@@ -231,12 +234,17 @@ def derivatives(problem: Problem, theta: np.ndarray, exact: np.ndarray) -> Deriv
     terms = [term.evaluate(theta) for term in problem.terms]
     predicted = reduce(np.add, [term.value for term in terms])
     residual = problem.residual(predicted)
-    clipped = np.clip(residual, -problem.delta, problem.delta)
+    clipped = residual.clip(-problem.delta, problem.delta)
     slope = problem.weights * clipped
     value = np.sum(slope * (residual - 0.5 * clipped), axis=1)
 
-    size = 1.0 / predicted if problem.log else 1.0
-    jacobian = [terms[slot.term].first[slot.place] * size for slot in problem.slots]
+    inverse = 1.0 / predicted if problem.log else None
+
+    def scaled(values: np.ndarray) -> np.ndarray:
+        """From a derivative of the law to one of the residual."""
+        return values if inverse is None else values * inverse
+
+    jacobian = [scaled(terms[slot.term].first[slot.place]) for slot in problem.slots]
     gradient = gradient_from(problem, slope, jacobian)
 
     curvature = problem.weights * _majoriser(residual, clipped, exact)
@@ -248,7 +256,7 @@ def derivatives(problem: Problem, theta: np.ndarray, exact: np.ndarray) -> Deriv
         weight = first * jacobian[i] * jacobian[j]
         bend = terms[one.term].second.get((one.place, other.place))
         if one.term == other.term and bend is not None:
-            weight = weight + second * bend * size
+            weight = weight + scaled(second * bend)
         rows, columns = one.part.columns, other.part.columns
         block = _sum_over_points(weight, products).reshape(-1, len(rows), len(columns))
         hessian[:, rows[:, None], columns] = block

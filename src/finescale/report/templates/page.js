@@ -1,6 +1,6 @@
 "use strict";
 
-// Tables: a heading sorts by its column, again turns the order.
+// Tables: a heading sorts by its column, again turns the order; cells without a number stay last.
 for (const table of document.querySelectorAll("table.sortable")) {
   const headings = [...table.tHead.rows[0].cells];
   const body = table.tBodies[0];
@@ -8,17 +8,16 @@ for (const table of document.querySelectorAll("table.sortable")) {
     const cell = row.cells[column];
     return cell.dataset.value === undefined ? cell.textContent : Number(cell.dataset.value);
   };
-  const compare = (a, b) => {
-    if (typeof a === "number" && typeof b === "number") return a - b;
-    if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1; // empty cells last
-    return a.localeCompare(b, undefined, { numeric: true });
+  const compare = (a, b, sign) => {
+    if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1;
+    return sign * (typeof a === "number" ? a - b : a.localeCompare(b, undefined, { numeric: true }));
   };
   headings.forEach((heading, column) => heading.firstElementChild.addEventListener("click", () => {
     const down = heading.getAttribute("aria-sort") === "ascending";
     for (const other of headings) other.removeAttribute("aria-sort");
     heading.setAttribute("aria-sort", down ? "descending" : "ascending");
-    const rows = [...body.rows].sort((a, b) => compare(key(a, column), key(b, column)));
-    body.append(...(down ? rows.reverse() : rows));
+    const sign = down ? -1 : 1;
+    body.append(...[...body.rows].sort((a, b) => compare(key(a, column), key(b, column), sign)));
   }));
 }
 
