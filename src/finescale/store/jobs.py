@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from finescale import slurm
+from finescale import interruption, slurm
 from finescale.errors import UserError
 from finescale.launch import ALONE, CPU, Company, Hardware, Place, add_options
 from finescale.store import forkserver, resume
@@ -187,7 +187,8 @@ def run_job(
 
     `preload` names heavy modules that `make` imports; where a fork server runs, it has them.
     `options` names the fields of `Hardware` that the program has options for. A program with `join`
-    may be started as several processes, by torchrun or srun; it brings them together.
+    may be started as several processes, by torchrun or srun, which it brings together, and heeds
+    signals as `finescale.interruption` says.
     """
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     parser.add_argument("recipe", type=Path, help="a recipe file, results/recipes/DIGEST.json")
@@ -202,6 +203,8 @@ def run_job(
             status = forkserver.run_forked(preload)
             if status is not None:
                 sys.exit(status)
+        if join:
+            interruption.watch()
         together = join(hardware, place) if join else contextlib.nullcontext(ALONE)
         # messages once more inside: whoever leaves a company tells the others how
         with together as company, _messages(arguments.store):

@@ -16,7 +16,7 @@ import lightning.pytorch as pl
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
-from finescale.training import interruption
+from finescale import interruption
 from finescale.training.adafactor import Adafactor
 from finescale.training.loader import Batch, Batches, Loader, empty_batch, on_device
 from finescale.training.loss import TargetLoss
