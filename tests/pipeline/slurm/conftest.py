@@ -135,6 +135,7 @@ def _write_configuration(folder: Path, node: str) -> None:
     key.write_bytes(os.urandom(128))
     key.chmod(0o400)
     controller_port, node_port = _free_ports(2)  # another SLURM may run here
+    cores = os.cpu_count()
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
     gpus = f"NodeName={node} Name=gpu File={','.join(FAKE_GPUS)}\n"
     main = f"""ClusterName=finescale-tests
@@ -161,7 +162,7 @@ GresTypes=gpu
 ReturnToService=2
 KillWait=15
 MinJobAge=86400
-NodeName={node} NodeAddr=127.0.0.1 CPUs={os.cpu_count()} RealMemory={memory} Gres=gpu:{len(FAKE_GPUS)}
+NodeName={node} NodeAddr=127.0.0.1 CPUs={cores} RealMemory={memory} Gres=gpu:{len(FAKE_GPUS)}
 PartitionName=all Nodes={node} Default=YES MaxTime=INFINITE State=UP
 """
     SYSTEM.mkdir(exist_ok=True)

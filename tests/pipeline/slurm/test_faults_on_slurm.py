@@ -83,7 +83,7 @@ def test_cancelled_drained_and_killed(cluster, long, undisturbed):
     first.wait()
     assert [job["state"] for job in cluster.since(last)] == ["CANCELLED", "RUNNING"]
     assert waiting in [job["id"] for job in cluster.jobs() if job["state"] == "RUNNING"]
-    (long.folder / ".snakemake/locks").rename(long.folder / "locks-of-the-killed")
+    assert on_cluster(long, "--unlock").status == 0
     second = on_cluster(long, target_of(long))
     assert second.status == 0, second.log
     cluster.wait_until_done()
