@@ -8,6 +8,7 @@ import pytest
 
 from finescale.corpora import write_records
 from finescale.errors import UserError
+from finescale.launch import Hardware
 from finescale.models import load_tuned
 from finescale.store import Recipe, Store, make_artifact
 from finescale.tokens import Tokenizer
@@ -233,6 +234,13 @@ def test_a_diverged_model_is_a_complete_artifact_without_outputs(study, base):
     for status, (role, model) in cases.items():
         assert study.generate(role, model) == ({"status": status, **nothing}, [])
     assert study.generate("base", diverged) == ({"status": "base diverged", **nothing}, [])
+
+
+def test_a_gpu_that_was_asked_for_and_is_not_there(tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(UserError, match="--accelerator gpu: .* shows no CUDA device"):
+        recipe = Recipe("generate", 1, {}, {})
+        make_artifact(Store(tmp_path), recipe, program("generate"), hardware=Hardware("gpu"))
 
 
 def test_mistakes_show_before_the_model_is_loaded(study, base):
