@@ -42,9 +42,11 @@ test-slurm: $(INSTALLED) slurm-installed
 	$(BIN)/python -m pytest -m slurm -rs tests/pipeline/slurm
 
 slurm-installed:
-	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! command -v slurmctld munged >/dev/null; then \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-	    slurm-wlm munge >/dev/null || echo "slurm-wlm and munge could not be installed"; fi
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	    && ! { PATH="$$PATH:/usr/sbin" && command -v slurmctld && command -v munged; } >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -y -qq --no-install-recommends slurm-wlm munge >/dev/null \
+	  || echo "slurm-wlm and munge could not be installed" >&2; fi
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check

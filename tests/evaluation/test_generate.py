@@ -5,6 +5,7 @@ import json
 import pytest
 
 from finescale.errors import UserError
+from finescale.launch import Hardware
 from finescale.models import load_tuned
 from finescale.tokens import Tokenizer
 from tests.evaluation.conftest import parallel
@@ -111,6 +112,13 @@ def test_a_diverged_model_is_a_complete_artifact_without_outputs(study, base):
     for status, (role, model) in cases.items():
         assert generate(study, role, model) == ({"status": status, **nothing}, [])
     assert generate(study, "base", diverged) == ({"status": "base diverged", **nothing}, [])
+
+
+def test_a_gpu_that_was_asked_for_and_is_not_there(tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(UserError, match="--accelerator gpu: .* shows no CUDA device"):
+        recipe = Recipe("generate", 1, {}, {})
+        make_artifact(Store(tmp_path), recipe, program("generate"), hardware=Hardware("gpu"))
 
 
 def test_mistakes_show_before_the_model_is_loaded(study, base):

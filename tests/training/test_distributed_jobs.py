@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from finescale import interruption
 from finescale.errors import UserError
 from finescale.store import Recipe, Store
-from finescale.training import interruption
 from finescale.training.distributed import meeting_point
 from finescale.training.schedule import Schedule
 from finescale.training.state import STATE_FILE, load_state

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from finescale.training import module, state
-from finescale.training.state import STATE_FILE, load_state
+from finescale.training.state import STATE_FILE, is_whole, load_state
 
 LONG = {"tokens": 4 * 32 * 200, "schedule_tokens": 4 * 32 * 200}
 
@@ -117,5 +117,23 @@ def test_a_save_cut_short_leaves_the_state_before_it(tiny, tmp_path, monkeypatch
     monkeypatch.setattr(state, "save_file", half)
     with pytest.raises(OSError, match="no space"):
         tiny.pretrain_tiny(tmp_path / "b", resume, seconds=0)
+    assert [path.name for path in resume.iterdir()] == [STATE_FILE]
     assert (resume / STATE_FILE).read_bytes() == before
     assert load_state(resume / STATE_FILE)[0].step == 5
+
+
+def test_a_changed_or_missing_byte_anywhere_is_noticed(tiny, tmp_path):
+    resume = tmp_path / "resume"
+    tiny.pretrain_tiny(tmp_path / "a", resume, seconds=0, tokens=4 * 32 * 5)
+    whole, changed = resume / STATE_FILE, tmp_path / "changed"
+    assert is_whole(whole)
+    content = whole.read_bytes()
+    header = int.from_bytes(content[:8], "little")
+    places = {*range(0, header, 7), *range(header, len(content), 499), len(content) - 1}
+    for place in places:
+        changed.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        assert not is_whole(changed), place
+        changed.write_bytes(content[:place])
+        assert not is_whole(changed), place
+    changed.write_bytes(content)
+    assert is_whole(changed)

@@ -128,8 +128,8 @@ def _figures(total: "Total") -> Mapping[str, object]:
 
 
 def _hours(hours: float) -> int | float | None:
-    """Whole hours, or a digit behind the point of a few; nothing where nothing is estimated."""
-    return (round(hours) if hours >= 10 else round(hours, 1)) or None
+    """Whole hours, or two digits of a few; nothing where nothing is estimated."""
+    return (round(hours) if hours >= 10 else float(f"{hours:.2g}")) or None
 
 
 def _reading(summary: "Summary", hardware: "Hardware", basis: "Basis") -> Iterator[str]:

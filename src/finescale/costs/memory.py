@@ -211,11 +211,13 @@ def _wide(tuned: Tuned) -> int:
     return 3 if tuned.method == "prompt" else 4
 
 
-def generation_memory(tuned: Tuned, prompt: int, new: int) -> float:
+def generation_memory(
+    tuned: Tuned, prompt: int, new: int, batch_ids: int = GENERATION_IDS
+) -> float:
     """Bytes on the device that decodes rows of `prompt` ids and `new` new ones, in fp32."""
     own = tuned.architecture
     adapters = 0 if tuned.method == "fmt" else tuned.trained
-    rows = generation_rows(prompt, new)
+    rows = generation_rows(prompt, new, batch_ids)
     read, whole = prompt + tuned.prompt, prompt + tuned.prompt + new
     cache = 2 * own.layers * own.head_dim * rows * whole
     layer = rows * read * (3 * own.ffn_dim + 6 * own.model_dim + 4 * own.attention_dim)
@@ -224,6 +226,6 @@ def generation_memory(tuned: Tuned, prompt: int, new: int) -> float:
     return FP32 * (own.parameters + adapters + cache + max(layer + mask, logits))
 
 
-def generation_rows(prompt: int, new: int) -> int:
+def generation_rows(prompt: int, new: int, batch_ids: int = GENERATION_IDS) -> int:
     """Rows in a batch of generation."""
-    return max(1, GENERATION_IDS // (prompt + new))
+    return max(1, batch_ids // (prompt + new))

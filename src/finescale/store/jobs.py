@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from finescale import slurm
+from finescale import interruption, slurm
 from finescale.errors import UserError
 from finescale.launch import ALONE, CPU, Company, Hardware, Place, add_options
 from finescale.store import forkserver, resume
@@ -29,6 +29,17 @@ REFUSALS = (
     errno.EROFS,
     errno.EACCES,
     errno.EPERM,
+)
+NO_MEMORY = (os.strerror(errno.ENOMEM), "can't allocate memory", "out of memory", "ALLOC_FAILED")
+ON_DEVICE = ("CUDA", "CUBLAS", "OutOfMemoryError")
+MORE_DEVICE_MEMORY = (
+    "In the study's config, under `hardware` for this size of model, lower `micro_batch_tokens` or "
+    "set `activation_checkpointing: true`, or raise `devices` with `strategy: fsdp`"
+)
+MORE_HOST_MEMORY = (
+    "Raise the memory that the job may have (on a cluster --set-resources {stage}:mem_mb=MB, up to "
+    "`host_memory_gib` of config/site.yaml); what trains on CPUs also takes less with a lower "
+    "`micro_batch_tokens` under `hardware` in the study's config"
 )
 
 
@@ -133,6 +144,39 @@ def refused_by_the_disk(error: BaseException | None) -> str | None:
     return None
 
 
+def out_of_memory(error: BaseException | None) -> str | None:
+    """What could not be allocated, if an error comes from that; None for all other errors.
+
+    Libraries are known by their words, torch's own class by its name: nothing is imported for this.
+    """
+    while error is not None:
+        said = f"{type(error).__name__}: {error}"
+        if isinstance(error, MemoryError) or any(
+            word in said for word in (*NO_MEMORY, ON_DEVICE[-1])
+        ):
+            return said.splitlines()[0]
+        error = error.__cause__ or error.__context__
+    return None
+
+
+@contextlib.contextmanager
+def _memory_named(recipe: Recipe, label: str) -> Iterator[None]:
+    """Say which job ran out of which memory, and what to change."""
+    try:
+        yield
+    except Exception as error:
+        said = out_of_memory(error)
+        if said is None:
+            raise
+        on_device = any(word in said for word in ON_DEVICE)
+        remedy = MORE_DEVICE_MEMORY if on_device else MORE_HOST_MEMORY.format(stage=recipe.stage)
+        raise UserError(
+            f"{recipe.stage} {label or recipe.digest[:PATH_DIGITS]} ran out of "
+            f"{'device' if on_device else 'host'} memory ({said})\n"
+            f"Nothing was published. {remedy}, then run snakemake again."
+        ) from None
+
+
 def run_job(
     make: Callable[[Job], None],
     preload: Sequence[str] = (),
@@ -143,7 +187,8 @@ def run_job(
 
     `preload` names heavy modules that `make` imports; where a fork server runs, it has them.
     `options` names the fields of `Hardware` that the program has options for. A program with `join`
-    may be started as several processes, by torchrun or srun; it brings them together.
+    may be started as several processes, by torchrun or srun, which it brings together, and heeds
+    signals as `finescale.interruption` says.
     """
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     parser.add_argument("recipe", type=Path, help="a recipe file, results/recipes/DIGEST.json")
@@ -158,13 +203,16 @@ def run_job(
             status = forkserver.run_forked(preload)
             if status is not None:
                 sys.exit(status)
+        if join:
+            interruption.watch()
         together = join(hardware, place) if join else contextlib.nullcontext(ALONE)
         # messages once more inside: whoever leaves a company tells the others how
         with together as company, _messages(arguments.store):
             recipe, label = company.decide(lambda: read_recipe(arguments.recipe))
             if company.leads:
                 slurm.name_job(label)
-            make_artifact(Store(arguments.store), recipe, make, label, hardware, company)
+            with _memory_named(recipe, label):
+                make_artifact(Store(arguments.store), recipe, make, label, hardware, company)
 
 
 @contextlib.contextmanager

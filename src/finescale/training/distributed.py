@@ -23,7 +23,6 @@ from torch import distributed
 from finescale.errors import UserError
 from finescale.launch import ALONE, Company, Hardware, Place
 from finescale.models import device_name, find_device, refuse_shared
-from finescale.training import interruption
 
 T = TypeVar("T")
 MEETING = timedelta(minutes=5)  # between the first and the last process to start
@@ -41,7 +40,6 @@ def join(
 
     UserError when a GPU was asked for and there is none for this process.
     """
-    interruption.watch()
     device = find_device(hardware.accelerator, place.local_rank)
     if device.type == "cuda":
         torch.cuda.set_device(device)
@@ -81,7 +79,13 @@ class Ranks(Company):
         meeting = distributed.rendezvous(
             self._meeting_point, rank=self.rank, world_size=self.ranks, timeout=MEETING
         )
-        store, rank, ranks = next(meeting)
+        try:
+            store, rank, ranks = next(meeting)
+        except distributed.DistError:
+            raise UserError(
+                f"process {self.rank} of 0 ... {self.ranks - 1} waited {MEETING} hours for the "
+                "others: did one of them end before they met?"
+            ) from None
         options: dict[str, Any] = {"backend": "gloo", "timeout": PATIENCE}
         if self.device.type == "cuda":
             options = {"backend": "nccl", "timeout": EXCHANGE, "device_id": self.device}

@@ -14,13 +14,20 @@ from typing import Any, Literal
 import lightning.pytorch as pl
 from torch.nn.parallel import DistributedDataParallel
 
-from finescale.training import interruption
+from finescale import interruption
 from finescale.training.adafactor import Adafactor
 from finescale.training.loader import Batch, Batches, Loader, empty_batch, on_device
 from finescale.training.loss import TargetLoss
 from finescale.training.placement import Placement
 from finescale.training.schedule import Schedule
-from finescale.training.state import Best, State, copy_weights, restore_state, save_state
+from finescale.training.state import (
+    Best,
+    State,
+    copy_weights,
+    is_whole,
+    restore_state,
+    save_state,
+)
 from finescale.training.strategies import trainer_options
 
 LOSS_CURVE_POINTS = 100
@@ -90,9 +97,9 @@ class Run(pl.LightningModule):
         """Go on from a saved state: of this run, or of a shorter one of the same trajectory."""
         self.state = restore_state(file, self.trainable, self.optimizer, self.placement)
 
-    def save(self, file: Path) -> None:
+    def save(self, file: Path, checked: bool = True) -> None:
         """Write what `restore` reads."""
-        save_state(file, self.state, self.trainable, self.optimizer, self.placement)
+        save_state(file, self.state, self.trainable, self.optimizer, self.placement, checked)
 
     def configure_model(self) -> None:
         """Nothing: the model is in its place, because a finished run is evaluated there too."""
@@ -112,6 +119,7 @@ class Run(pl.LightningModule):
         if signal or due[0]:  # clocks differ: the leading one counts
             self._save_in_time()
         if signal and not self.finished:
+            self.company.decide(lambda: None)  # whoever leaves early stops the one that writes
             what = f"at step {self.state.step}: state saved in {self.state_file}"
             interruption.leave(signal, what if self.company.leads else "")
         self.ids_since_log += int(sum(ids_of))
@@ -213,13 +221,14 @@ class Run(pl.LightningModule):
         self.logged_at, self.ids_since_log = time.monotonic(), 0
 
 
-def train(run: Run, batches: Batches) -> State:
-    """Train from the run's state to its end, going on from an interrupted attempt if there is one.
+def train(run: Run, batches: Batches, predecessor: Path | None = None) -> State:
+    """Train to the run's end: from an interrupted attempt, else from a shorter run's state.
 
     Returns the final state; `state.diverged` says why a run that has no weights has none.
     """
-    if run.company.decide(run.state_file.exists):
-        run.restore(run.state_file)
+    start = run.company.decide(lambda: _start(run.state_file, predecessor))
+    if start is not None:
+        run.restore(start)
     if run.finished:
         return run.state
     run.loss.train()
@@ -236,6 +245,18 @@ def train(run: Run, batches: Batches) -> State:
             run.between_steps()
     run.placement.back(run.loss)
     return run.state
+
+
+def _start(state_file: Path, predecessor: Path | None) -> Path | None:
+    """The state to go on from; None for the beginning."""
+    if not state_file.exists():
+        return predecessor
+    if is_whole(state_file):
+        return state_file
+    state_file.unlink()
+    instead = "the beginning" if predecessor is None else predecessor
+    print(f"{state_file}: corrupted, removed; starting from {instead}", file=sys.stderr)
+    return predecessor
 
 
 def _trainer(run: Run) -> pl.Trainer:

@@ -5,12 +5,14 @@ The same file resumes an interrupted run and continues a finished shorter one.
 
 import json
 import os
+import zlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -71,11 +73,13 @@ def save_state(
     parameters: dict[str, nn.Parameter],
     optimizer: torch.optim.Optimizer,
     placement: Placement,
+    checked: bool = True,
 ) -> None:
-    """Write everything at once: a kill leaves the old file or the new one.
+    """Write everything at once: a kill or a full disk leaves the old file or the new one.
 
     All processes must call it; the leading one writes. A safetensors file, because equal states
-    must give equal bytes, which pickles do not.
+    must give equal bytes, which pickles do not. With `checked`, the file has a checksum, which
+    `is_whole` looks at; what is published has a better one in its manifest.
     """
     packed = optimizer.state_dict()
     tensors = {f"weights/{name}": parameter.detach() for name, parameter in parameters.items()}
@@ -88,12 +92,38 @@ def save_state(
     tensors = placement.collect(tensors)
     if not placement.company.leads:
         return
-    text = json.dumps({"state": progress, "groups": packed["param_groups"]})
+    content = {"state": progress, "groups": packed["param_groups"]}
+    if checked:
+        content["checksum"] = _checksum(content, sorted(tensors), tensors.__getitem__)
     scratch = path.with_suffix(".part")
-    save_file(tensors, scratch, metadata={"progress": text})
-    with open(scratch, "rb") as file:
-        os.fsync(file.fileno())
-    os.replace(scratch, path)
+    try:
+        save_file(tensors, scratch, metadata={"progress": json.dumps(content)})
+        with open(scratch, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)  # what is cut short leaves its room to others
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a file that `save_state` wrote with a checksum still holds what was written."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            content = json.loads(file.metadata()["progress"])
+            written = content.pop("checksum")
+            return written == _checksum(content, sorted(file.keys()), file.get_tensor)
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _checksum(content: Any, names: Iterable[str], tensor: Callable[[str], Tensor]) -> int:
+    """CRC-32 of the progress and of the tensors with their names, types and shapes."""
+    value = zlib.crc32(json.dumps(content).encode())
+    for name in names:
+        values = tensor(name).contiguous()
+        value = zlib.crc32(f"{name} {values.dtype} {tuple(values.shape)}".encode(), value)
+        value = zlib.crc32(values.reshape(-1).view(torch.uint8).numpy().data, value)
+    return value
 
 
 def load_state(path: Path) -> tuple[State, dict[str, Tensor], dict[str, Any]]:

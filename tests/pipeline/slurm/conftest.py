@@ -21,7 +21,6 @@ import pytest
 SYSTEM = Path("/etc/slurm")
 OURS = "# written by finescale's tests, removed when they end\n"
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "srun")
-CONTROLLER_PORT, NODE_PORT = 16817, 16818  # not SLURM's own, should another one run here
 FAKE_GPUS = ("/dev/null", "/dev/zero")
 START_SECONDS = 60
 
@@ -63,20 +62,41 @@ class Cluster:
 
     def jobs(self) -> list[dict[str, str]]:
         """Every job that the controller remembers, oldest first."""
-        names = ("id", "state", "name", "comment", "tres", "reason")
-        lines = run("squeue", "--all", "--states=all", "--noheader", "-o", "%i|%T|%j|%k|%b|%r")
+        names = ("id", "state", "name", "comment", "reason")
+        lines = run("squeue", "--all", "--states=all", "--noheader", "-o", "%i|%T|%j|%k|%r")
         rows = [dict(zip(names, line.split("|"), strict=True)) for line in lines.splitlines()]
         return sorted(rows, key=lambda row: int(row["id"]))
 
-    def wait_for_job(self, state: str, seconds: float = 120) -> str:
-        """The id of a job in a state, once there is one."""
+    def wait_for_job(self, state: str, after: str = "0", seconds: float = 120) -> str:
+        """The id of the first job younger than `after` that is in a state, once there is one."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             for job in self.jobs():
-                if job["state"] == state:
+                if job["state"] == state and int(job["id"]) > int(after):
                     return job["id"]
             time.sleep(0.5)
         raise TimeoutError(f"no job is {state} after {seconds} s: {self.jobs()}")
+
+    def wait_until_done(self, seconds: float = 300) -> None:
+        """Until no job is left, those of a killed Snakemake included."""
+        deadline = time.monotonic() + seconds
+        while {"PENDING", "RUNNING", "COMPLETING"} & {job["state"] for job in self.jobs()}:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"jobs are left after {seconds} s: {self.jobs()}")
+            time.sleep(0.5)
+
+    def details(self, job: str) -> str:
+        """All that the controller knows of a job."""
+        return run("scontrol", "show", "job", job)
+
+    def since(self, last: str) -> list[dict[str, str]]:
+        """The jobs that are younger than one."""
+        return [job for job in self.jobs() if int(job["id"]) > int(last)]
+
+    @property
+    def last(self) -> str:
+        """The youngest job."""
+        return self.jobs()[-1]["id"] if self.jobs() else "0"
 
 
 def run(*command: str) -> str:
@@ -114,12 +134,14 @@ def _write_configuration(folder: Path, node: str) -> None:
     key = folder / "munge/key"
     key.write_bytes(os.urandom(128))
     key.chmod(0o400)
+    controller_port, node_port = _free_ports(2)  # another SLURM may run here
+    cores = os.cpu_count()
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
     gpus = f"NodeName={node} Name=gpu File={','.join(FAKE_GPUS)}\n"
     main = f"""ClusterName=finescale-tests
 SlurmctldHost={node}(127.0.0.1)
-SlurmctldPort={CONTROLLER_PORT}
-SlurmdPort={NODE_PORT}
+SlurmctldPort={controller_port}
+SlurmdPort={node_port}
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge/socket
 SlurmUser=root
@@ -140,12 +162,20 @@ GresTypes=gpu
 ReturnToService=2
 KillWait=15
 MinJobAge=86400
-NodeName={node} NodeAddr=127.0.0.1 CPUs={os.cpu_count()} RealMemory={memory} Gres=gpu:{len(FAKE_GPUS)}
+NodeName={node} NodeAddr=127.0.0.1 CPUs={cores} RealMemory={memory} Gres=gpu:{len(FAKE_GPUS)}
 PartitionName=all Nodes={node} Default=YES MaxTime=INFINITE State=UP
 """
     SYSTEM.mkdir(exist_ok=True)
     (SYSTEM / "slurm.conf").write_text(f"{OURS}# in {folder}\n{main}")
     (SYSTEM / "gres.conf").write_text(OURS + gpus)
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("", 0))
+        return [each.getsockname()[1] for each in sockets]
 
 
 def _start_daemons(folder: Path) -> None:

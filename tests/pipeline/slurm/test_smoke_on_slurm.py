@@ -2,12 +2,18 @@
 
 from collections import Counter
 
+from tests.pipeline.slurm.studies import on_cluster
+
 REMOTE = ("corpus", "tokenizer", "tokens", "pretrain", "finetune", "generate")
 
 
-def test_the_whole_study_runs_on_the_cluster(cluster, checkout):
-    run = checkout.snakemake("--profile", "slurm")
+def test_the_whole_study_runs_on_the_cluster(cluster, checkout, smoke_run):
+    run = on_cluster(checkout)
     assert run.status == 0, run.log
     checkout.assert_sound()
-    states = Counter(job["state"] for job in cluster.jobs())
+    jobs = cluster.jobs()
+    states = Counter(job["state"] for job in jobs)
     assert states == {"COMPLETED": sum(run.finished[rule] for rule in REMOTE)}
+    assert checkout.contents() == smoke_run[0].contents()
+    labels = {item.label for stage in REMOTE for item in checkout.store.artifacts(stage)}
+    assert {job["comment"] for job in jobs} == labels
