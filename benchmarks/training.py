@@ -31,8 +31,9 @@ from memory_plan import flops_of_pass, memory_of_pass
 from finescale.launch import Hardware
 from finescale.models import attach, build_decoder, count_parameters
 from finescale.store.provenance import processor_name
+from finescale.training.determinism import make_deterministic
 from finescale.training.loader import Row
-from finescale.training.module import Plan, Run, make_deterministic, train
+from finescale.training.module import Plan, Run, train
 from finescale.training.placement import Placement
 from finescale.training.schedule import Schedule
 

@@ -7,8 +7,10 @@ import pytest
 from finescale.errors import UserError
 from finescale.launch import Hardware
 from finescale.models import load_tuned
+from finescale.store import Recipe, Store, make_artifact
 from finescale.tokens import Tokenizer
 from tests.evaluation.conftest import parallel
+from tests.evaluation.tiny_study import program
 
 GENERATION = {
     "suite": "test",
@@ -116,9 +118,9 @@ def test_a_diverged_model_is_a_complete_artifact_without_outputs(study, base):
 
 def test_a_gpu_that_was_asked_for_and_is_not_there(tmp_path, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    with pytest.raises(UserError, match="--accelerator gpu: .* shows no CUDA device"):
-        recipe = Recipe("generate", 1, {}, {})
-        make_artifact(Store(tmp_path), recipe, program("generate"), hardware=Hardware("gpu"))
+    recipe, hardware = Recipe("generate", 1, {}, {}), Hardware("gpu")
+    with pytest.raises(UserError, match=r"--accelerator gpu: .* shows no CUDA device"):
+        make_artifact(Store(tmp_path), recipe, program("generate"), hardware=hardware)
 
 
 def test_mistakes_show_before_the_model_is_loaded(study, base):

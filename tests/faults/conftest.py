@@ -15,8 +15,7 @@ import pytest
 from finescale.store import Artifact, Job, Recipe, Store, forkserver, make_artifact
 from finescale.tokens import train_tokenizer
 from finescale.tokens.arrays import RaggedWriter, example_paths
-from finescale.training import STATE_FILE
-from finescale.training.state import load_state
+from finescale.training.state import STATE_FILE, load_state
 from tests.store.conftest import SmallDisk, Workshop, small_disk, workshop  # noqa: F401
 from tests.tokens.conftest import sentences
 from tests.training import tiny

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from finescale.store.lineage import verify
-from finescale.training import STATE_FILE
-from finescale.training.state import is_whole
+from finescale.training.state import STATE_FILE, is_whole
 from tests.faults.conftest import STEPS, steps, wait_for
 
 pytestmark = pytest.mark.slow

@@ -69,10 +69,11 @@ def test_a_kind_of_run_has_its_own_hardware(smoke):
     assert "nproc" not in command(smoke, stage="pretrain", fmt=own)
 
 
-def test_generation_knows_the_accelerator_alone(smoke):
+def test_asking_a_model_knows_the_accelerator_alone(smoke):
     plan, config = smoke
     gpu = {**config, "hardware": {**config["hardware"], "accelerator": "gpu"}}
-    assert Commands(plan, config, "python", "p").generation() == "python p/generate.py"
+    assert Commands(plan, config, "python", "p").asking("generate") == "python p/generate.py"
     assert (
-        Commands(plan, gpu, "python", "p").generation() == "python p/generate.py --accelerator gpu"
+        Commands(plan, gpu, "python", "p").asking("generate")
+        == "python p/generate.py --accelerator gpu"
     )
