@@ -238,7 +238,7 @@ def test_a_diverged_model_is_a_complete_artifact_without_outputs(study, base):
 
 def test_a_gpu_that_was_asked_for_and_is_not_there(tmp_path, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    with pytest.raises(UserError, match="--accelerator gpu: .* shows no CUDA device"):
+    with pytest.raises(UserError, match=r"--accelerator gpu: .* shows no CUDA device"):
         recipe = Recipe("generate", 1, {}, {})
         make_artifact(Store(tmp_path), recipe, program("generate"), hardware=Hardware("gpu"))
 
