@@ -15,9 +15,9 @@ from finescale.training.adafactor import Adafactor
 from finescale.training.loader import Batch
 from finescale.training.loss import TargetLoss
 
-SIZE = {"layers": 8, "heads": 8, "head_dim": 64, "ffn_dim": 2048, "model_dim": 512}
-VOCABULARY = 32_000
-ROWS, LENGTH, POSITIONS = 4, 512, 1024
+SIZE = {"layers": 8, "heads": 8, "head_dim": 32, "ffn_dim": 1024, "model_dim": 256}
+VOCABULARY = 16_000
+ROWS, LENGTH, POSITIONS = 4, 256, 512
 TINY = dict.fromkeys(SIZE, 8)
 
 

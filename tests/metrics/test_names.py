@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from finescale.errors import UserError
-from finescale.metrics import METRICS, TITLES, check_metrics
+from finescale.metrics import LOG_PERPLEXITY, METRICS, TITLES, check_metrics
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,8 @@ def test_all_metrics_may_be_asked_for_together(language):
 
 
 def test_every_metric_has_a_title():
-    assert len(set(TITLES.values())) == len(METRICS)
+    assert TITLES.keys() == {*METRICS, LOG_PERPLEXITY}
+    assert len(set(TITLES.values())) == len(TITLES)
 
 
 def test_planning_with_the_names_loads_no_metric():

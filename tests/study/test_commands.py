@@ -73,7 +73,5 @@ def test_asking_a_model_knows_the_accelerator_alone(smoke):
     plan, config = smoke
     gpu = {**config, "hardware": {**config["hardware"], "accelerator": "gpu"}}
     assert Commands(plan, config, "python", "p").asking("generate") == "python p/generate.py"
-    assert (
-        Commands(plan, gpu, "python", "p").asking("generate")
-        == "python p/generate.py --accelerator gpu"
-    )
+    on_gpu = Commands(plan, gpu, "python", "p").asking("loss")
+    assert on_gpu == "python p/loss.py --accelerator gpu"

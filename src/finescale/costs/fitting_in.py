@@ -10,7 +10,7 @@ from finescale.costs.training import Work
 from finescale.store import Recipe
 from finescale.study.hardware import TrainingHardware
 
-MOST_HALVINGS = 6  # of the micro-batch
+LEAST_IDS = 4096  # of a micro-batch: smaller ones leave a GPU idle
 MOST_DEVICES = 64
 
 
@@ -67,26 +67,34 @@ def _name(recipe: Recipe, costs: Costs) -> str:
 
 def _remedy(work: Work, on: TrainingHardware, hardware: Hardware) -> str | None:
     """The first settings that fit: what costs least time is tried first."""
-    for changed in _variants(work, on):
+    for changed in _variants(work, on, hardware.site.gpus_per_node):
         if work.memory(changed, on_cpu=False).peak <= hardware.memory_bytes:
             return ", ".join(_differences(on, changed))
     return None
 
 
-def _variants(work: Work, on: TrainingHardware) -> Iterator[TrainingHardware]:
+def _variants(work: Work, on: TrainingHardware, of_node: int) -> Iterator[TrainingHardware]:
     """Smaller micro-batches, then activations computed again, then more devices."""
-    share = -(-work.largest.rows // on.devices) * int(work.largest.length)
-    most = on.micro_batch_tokens or 2 ** (share - 1).bit_length()
-    micro = [most >> halving for halving in range(MOST_HALVINGS)]
     devices = on.devices
     while devices <= min(MOST_DEVICES, work.largest.rows):
-        strategy = on.strategy if devices == on.devices else "fsdp"
-        wider = replace(on, devices=devices, strategy=strategy)
+        wider = on
+        if devices > on.devices:
+            nodes = max(on.nodes, -(-devices // of_node))
+            wider = replace(on, devices=devices, nodes=nodes, strategy="fsdp")
         for again in sorted({on.activation_checkpointing, True}):
-            for tokens in micro:
-                if tokens >= work.largest.length:
-                    yield replace(wider, activation_checkpointing=again, micro_batch_tokens=tokens)
+            for ids in _micro_batches(work, wider):
+                yield replace(wider, activation_checkpointing=again, micro_batch_tokens=ids)
         devices *= 2
+
+
+def _micro_batches(work: Work, on: TrainingHardware) -> Iterator[int]:
+    """Powers of two, from what there is to what makes sense."""
+    share = -(-work.largest.rows // on.devices) * int(work.largest.length)
+    ids = on.micro_batch_tokens or 2 ** (share - 1).bit_length()
+    yield ids
+    while ids // 2 >= max(LEAST_IDS, work.largest.length):
+        ids //= 2
+        yield ids
 
 
 def _differences(old: TrainingHardware, new: TrainingHardware) -> Iterator[str]:

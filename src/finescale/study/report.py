@@ -61,5 +61,6 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _as_text(config: Mapping[str, Any]) -> str:
-    """The config as a person would write it, in its own order."""
+    """The config as a person would write it, in its own order, but for what changes no result."""
+    config = {key: value for key, value in config.items() if key != "hardware"}
     return yaml.dump(config, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
