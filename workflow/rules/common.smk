@@ -60,7 +60,9 @@ def is_there(reference):
 
 
 # Complete artifacts that lack files which this run opens: `finescale gc --strip` dropped them.
-AGAIN = frozenset() if workflow.remote_exec else needs_again(plan, Store(STORE), is_there)
+AGAIN = (
+    frozenset() if workflow.remote_exec else needs_again(plan, Store(STORE), is_there)
+)
 
 
 @cache
