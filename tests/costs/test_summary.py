@@ -41,6 +41,7 @@ def test_the_paper_s_jobs_are_counted_and_fit_on_gpus_of_80_gb(config, costs, no
     assert summary.total.jobs == summary.total.to_do == sum(jobs.values()) == 13190
     assert summary.total.complete == 0
     assert summary.misfits == []
+    assert 0 < summary.light_bytes < 0.1 * summary.total.disk_bytes
     assert summary.total.device_memory_bytes < 73 * 2**30
     for total in (summary.total, *summary.runs.values()):
         assert all(math.isfinite(value) and value > 0 for value in vars(total).values() if value)

@@ -151,8 +151,10 @@ def _reading(summary: "Summary", hardware: "Hardware", basis: "Basis") -> Iterat
         " A base model goes on from the next smaller one of its schedule."
     )
     yield (
-        "disk: of what is to do, while nothing is dropped; beside it an unfinished run keeps up to"
-        f" {format_bytes(summary.unfinished_bytes)} in results/resume."
+        "disk: of what is to do, while nothing is dropped; of that"
+        f" {format_bytes(summary.light_bytes)} stay once the study is complete and `finescale gc"
+        " --strip` has dropped weights, tokens and records. Beside it an unfinished run keeps up"
+        f" to {format_bytes(summary.unfinished_bytes)} in results/resume."
     )
     if summary.unknown_files:
         yield (

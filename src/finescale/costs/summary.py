@@ -9,6 +9,7 @@ from finescale.costs.job import JobCost
 from finescale.costs.jobs import Costs
 from finescale.store import MANIFEST, Recipe
 from finescale.store.recipes import PATH_DIGITS
+from finescale.study.keeping import HEAVY
 from finescale.study.plan import Plan
 
 
@@ -58,6 +59,12 @@ class Summary:
     misfits: list[Misfit] = field(default_factory=list)
     unfinished_bytes: float = 0.0
     unknown_files: int = 0  # raw files to fetch whose size nobody declared
+
+    @property
+    def light_bytes(self) -> float:
+        """What is left of the disk space when heavy files are stripped."""
+        light = (total for stage, total in self.stages.items() if stage not in HEAVY)
+        return sum(total.disk_bytes for total in light)
 
 
 def summarize(costs: Costs, store: Path, gpus: int) -> Summary:
