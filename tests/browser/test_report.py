@@ -75,6 +75,13 @@ def test_nothing_is_wider_than_the_window(browser):
     assert browser.run(f"{overflows} return box.scrollWidth > box.clientWidth")
 
 
+@pytest.mark.parametrize("width", [600, 900, 1200, 1220, 1300])
+def test_windows_between_narrow_and_wide(chromium, page, width):
+    chromium.show(page, width, 900)
+    chromium.run(OPEN_ALL)
+    assert chromium.run("return document.documentElement.scrollWidth") <= width
+
+
 def test_every_figure_is_drawn(browser):
     figures = browser.find_elements(By.CSS_SELECTOR, ".drawing > svg")
     assert len(figures) == 3
