@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-VIEWS = {"figure_view": 13, "table_view": 7, "points_view": 1, "report_view": 1, "all": 1}
+VIEWS = {
+    **{"figure_view": 14, "table_view": 7, "points_view": 1, "later_points_view": 1},
+    **{"report_view": 1, "all": 1},
+}
 
 
 def shuffle_times(folder: Path) -> None:
