@@ -4,6 +4,7 @@
 imported, the program may take MIB more of memory (0: as much as there is).
 """
 
+import importlib
 import resource
 import runpy
 import sys
@@ -21,15 +22,14 @@ def leave_room(mebibytes: int) -> None:
 
 if __name__ == "__main__":
     # before the script does so itself: in the forked process this program begins anew
-    status = run_forked(["finescale.models", "finescale.training"])
+    modules = [f"finescale.training.{name}" for name in ("pretrain", "finetune")]
+    status = run_forked(["finescale.models", *modules])
     if status is not None:
         sys.exit(status)
-    from finescale import training
-
     seconds, mebibytes = float(sys.argv[1]), int(sys.argv[2])
-    for name in ("pretrain", "finetune"):
-        usual = getattr(training, name)
-        setattr(training, name, partial(usual, checkpoint_every_seconds=seconds))
+    for module in map(importlib.import_module, modules):
+        name = module.__name__.rpartition(".")[2]
+        setattr(module, name, partial(getattr(module, name), checkpoint_every_seconds=seconds))
     if mebibytes:
         leave_room(mebibytes)
     del sys.argv[:3]
