@@ -8,10 +8,11 @@ REMOTE = ("corpus", "tokenizer", "tokens", "pretrain", "finetune", "generate", "
 
 
 def test_the_whole_study_runs_on_the_cluster(cluster, checkout, smoke_run):
+    before = cluster.last
     run = on_cluster(checkout)
     assert run.status == 0, run.log
     checkout.assert_sound()
-    jobs = cluster.jobs()
+    jobs = cluster.since(before)
     states = Counter(job["state"] for job in jobs)
     assert states == {"COMPLETED": sum(run.finished[rule] for rule in REMOTE)}
     assert checkout.contents() == smoke_run[0].contents()
