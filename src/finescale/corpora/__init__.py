@@ -1,6 +1,6 @@
 """Raw files, typed records and subsets of them."""
 
-from finescale.corpora.records import convert, read_examples, read_texts, write_records
+from finescale.corpora.records import convert, read_examples, read_texts, text_paths, write_records
 from finescale.corpora.sources import fetch, not_pinned
 from finescale.corpora.subsets import generator, permutation, subset
 
@@ -13,5 +13,6 @@ __all__ = [
     "read_examples",
     "read_texts",
     "subset",
+    "text_paths",
     "write_records",
 ]

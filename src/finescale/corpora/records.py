@@ -1,11 +1,13 @@
 """Typed records as JSON lines: the one shape in which text and examples travel."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
 from finescale.errors import UserError
+from finescale.store import Artifact
 
 TEXT_FIELDS = ("id", "text")
 EXAMPLE_FIELDS = ("id", "source", "target", "source_language", "target_language")
@@ -20,6 +22,15 @@ def read_examples(path: Path) -> Iterator[dict[str, str]]:
     """Yield the examples of a file: `{"id", "source", "target", "source_language",
     "target_language"}`, all non-empty strings."""
     return _read(path, EXAMPLE_FIELDS)
+
+
+def text_paths(artifact: Artifact) -> list[Path]:
+    """The checked files of a text corpus, in order: text.jsonl, or text-00000.jsonl and so on where
+    its sources come in shards. UserError when it has none of them, or one is damaged."""
+    names = (entry["name"] for entry in artifact.manifest["files"])
+    shards = sorted(name for name in names if re.fullmatch(r"text-\d{5,}\.jsonl", name))
+    # the number of digits grows before their order would
+    return [artifact.file(name) for name in sorted(shards, key=len) or ["text.jsonl"]]
 
 
 def write_records(path: Path, records: Iterable[dict[str, str]]) -> int:
