@@ -5,8 +5,8 @@ import pytest
 from finescale.errors import UserError
 from tests.study.plans import added_and_gone, of_stage
 
-HINDI = {"format": "records", "raw": ["help-corpus:zero-shot/hi-de.jsonl"]}
-POLISH = {"format": "records", "raw": ["help-corpus:zero-shot/pl-de.jsonl"]}
+HINDI = {"raw": ["help-corpus:zero-shot/hi-de.jsonl"]}
+POLISH = {"raw": ["help-corpus:zero-shot/pl-de.jsonl"]}
 
 
 def add(config, task="help-en-de", **sets):

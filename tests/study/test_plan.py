@@ -183,7 +183,7 @@ def test_a_base_model_in_the_middle_of_a_shared_schedule_touches_its_runs_alone(
 
 def add_test_set(config) -> None:
     task = config["tasks"]["help-en-zh"]
-    task["test"]["second"] = {"format": "records", "raw": ["help-corpus:help-en-zh/dev.jsonl"]}
+    task["test"]["second"] = {"raw": ["help-corpus:help-en-zh/dev.jsonl"]}
 
 
 def test_a_new_test_set_of_a_task_touches_no_base_model_and_no_other_task(plan, smoke):
@@ -197,7 +197,7 @@ def test_a_new_test_set_of_a_task_touches_no_base_model_and_no_other_task(plan, 
 
 def add_zero_shot_set(config) -> None:
     task = config["tasks"]["help-en-zh"]
-    task["zero_shot"] = {"fr": {"format": "records", "raw": ["help-corpus:zero-shot/fr-zh.jsonl"]}}
+    task["zero_shot"] = {"fr": {"raw": ["help-corpus:zero-shot/fr-zh.jsonl"]}}
 
 
 def test_a_new_zero_shot_set_touches_no_run_at_all(plan, smoke):

@@ -158,7 +158,7 @@ def test_seed_and_context_are_of_demonstrations(plan, smoke):
 
 
 def test_a_new_zero_shot_set_makes_that_suite_anew(plan, smoke):
-    more = {"format": "records", "raw": ["help-corpus:zero-shot/pl-de.jsonl"]}
+    more = {"raw": ["help-corpus:zero-shot/pl-de.jsonl"]}
     added, gone = added_and_gone(
         plan, smoke, lambda c: c["tasks"]["help-en-de"]["zero_shot"].update({"pl-de": more})
     )

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -14,7 +14,7 @@ from finescale.study.sources import Pin, Source
 CHUNK_BYTES = 1 << 20
 
 
-def fetch(sha256: str, sources: dict[str, Source], destination: Path) -> None:
+def fetch(sha256: str, sources: Mapping[str, Source], destination: Path) -> None:
     """Put the raw file or archive member with this SHA-256 at `destination`.
 
     The bytes are checked on the way: `destination` appears only when they are right.
@@ -26,7 +26,7 @@ def fetch(sha256: str, sources: dict[str, Source], destination: Path) -> None:
         _copy_checked(stream, source, member, pin, destination)
 
 
-def not_pinned(name: str, sources: dict[str, Source]) -> UserError:
+def not_pinned(name: str, sources: Mapping[str, Source]) -> UserError:
     """The message for a raw file, `<source>` or `<source>:<member>`, that has no SHA-256 yet."""
     source = sources.get(name.partition(":")[0])
     remedy = f"{source.remedy}, then " if source else ""
@@ -35,7 +35,7 @@ def not_pinned(name: str, sources: dict[str, Source]) -> UserError:
     )
 
 
-def _find(sha256: str, sources: dict[str, Source]) -> tuple[Source, str | None, Pin]:
+def _find(sha256: str, sources: Mapping[str, Source]) -> tuple[Source, str | None, Pin]:
     for source in sources.values():
         if source.pin.sha256 == sha256:
             return source, None, source.pin

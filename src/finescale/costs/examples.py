@@ -1,12 +1,13 @@
 """How many examples a job reads, and how long they are, as far as that is known before it runs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from finescale.store import MANIFEST, Recipe, Store
+from finescale.study.data import UNPINNED
 from finescale.study.plan import Plan
-from finescale.study.sources import Source
+from finescale.study.sources import Sources
 
 ASSUMED = 2000  # examples of a dev or test set whose size nobody declared
 PADDING = 1.1  # ids of a training batch for each id of its rows, as length buckets leave it
@@ -42,7 +43,7 @@ class Examples:
     counts are those that config/sources.yaml declares, and the lengths are at their limits.
     """
 
-    def __init__(self, plan: Plan, sources: Mapping[str, Source], store: Store | None) -> None:
+    def __init__(self, plan: Plan, sources: Sources, store: Store | None) -> None:
         self.plan, self.sources, self.store = plan, sources, store
         self.basis = Basis()
         self._splits: dict[str, dict[str, Split]] = {}
@@ -102,9 +103,7 @@ class Examples:
     def _records(self, source: str, otherwise: int) -> int:
         if source not in self._counts:
             label = self.plan.labels[source]
-            name, _, member = label.partition(":")
-            known = self.sources[name]
-            records = (known.members[member] if member else known.pin).records
+            records = self.sources.pin(label.removesuffix(UNPINNED)).records
             if records is None and otherwise:
                 self.basis.assumed.add(label)
             self._counts[source] = otherwise if records is None else records

@@ -1,6 +1,6 @@
 """What each job of a plan costs, from its recipe."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from finescale.store import Recipe, Store
 from finescale.study.hardware import TrainingHardware
 from finescale.study.plan import Plan
 from finescale.study.runs import ARCHITECTURE
-from finescale.study.sources import Source
+from finescale.study.sources import Sources
 
 UINT16_IDS = 1 << 16  # ids of a smaller vocabulary take two bytes, else four
 
@@ -36,7 +36,7 @@ class Costs:
         self,
         plan: Plan,
         hardware: Hardware,
-        sources: Mapping[str, Source],
+        sources: Sources,
         store: Path | None = None,
     ) -> None:
         self.plan, self.hardware = plan, hardware

@@ -14,17 +14,18 @@ from finescale.study.plan import Plan, View
 from finescale.study.report import plan_report
 from finescale.study.results import ResultPlanner
 from finescale.study.runs import RunPlanner
-from finescale.study.sources import Pin, pin_of, read_sources
+from finescale.study.sources import Sources, read_sources
 from finescale.study.suites import LOSS, SuitePlanner, suites_of
 
 
 def plan_study(raw_config: Any, schema: Path, sources_file: Path, name: str) -> Plan:
     """Check a config and plan everything that follows from it. UserError for mistakes in it."""
     config = complete_config(raw_config, schema, name)
-    pins = _pins(config, sources_file, name)
-    check_meaning(config, pins, name)
+    sources = read_sources(sources_file, sources_file.parents[1])
+    _check_raw_files(config, sources, name)
+    check_meaning(config, sources, name)
     plan = Plan(config["study"])
-    data = DataPlanner(plan, config, pins)
+    data = DataPlanner(plan, config, sources)
     runs = RunPlanner(plan, config, data)
     results = ResultPlanner(plan, config)
     suites = SuitePlanner(plan, config, data, runs)
@@ -55,24 +56,23 @@ def plan_study(raw_config: Any, schema: Path, sources_file: Path, name: str) -> 
     runs.order_checkpoints()
     draw_laws(results, points, fits, laws)
     draw_scores(results, points, scores)
-    results.drawing("table", "table1", {}, tasks=results.task_rows(pins))
+    results.drawing("table", "table1", {}, tasks=results.task_rows(sources))
     joined = results.joined_points(list(points.values()))
     plan.views.append(View(f"results/{plan.study}/points.csv", joined, "points.csv"))
     plan_report(plan, config, joined)
     return plan
 
 
-def _pins(config: Mapping[str, Any], sources_file: Path, name: str) -> dict[str, Pin]:
-    """What pins each raw file that the config names; UserError for those that nobody declares."""
-    sources = read_sources(sources_file, sources_file.parents[1])
-    pins, mistakes = {}, []
+def _check_raw_files(config: Mapping[str, Any], sources: Sources, name: str) -> None:
+    """UserError for raw files that the config names and nobody declares."""
+    mistakes = []
     for key, raw in _raw_files(config):
         try:
-            pins[raw] = pin_of(raw, sources, sources_file)
+            for each in sources.expand(raw):
+                sources.pin(each)
         except UserError as error:
             mistakes.append(f"`{key}`: {error}")
     refuse_mistakes(name, mistakes)
-    return pins
 
 
 def _raw_files(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

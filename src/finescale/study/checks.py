@@ -1,22 +1,22 @@
 """Mistakes that a schema cannot see: names that do not meet, values that are not in their grid."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from finescale.errors import refuse_mistakes
 from finescale.study import grid
 from finescale.study.hardware import hardware_mistakes
-from finescale.study.sources import Pin, count_records
+from finescale.study.sources import Sources, count_records
 from finescale.study.suites import LOSS, SUITES, suites_of
 
 
-def check_meaning(config: dict[str, Any], pins: Mapping[str, Pin], name: str) -> None:
+def check_meaning(config: dict[str, Any], sources: Sources, name: str) -> None:
     """Raise UserError with one line for each contradiction in a completed config."""
     mistakes = [
         *_pretraining_mistakes(config),
         *(line for key in config["families"] for line in _family_mistakes(config, key)),
-        *(line for key in config["tasks"] for line in _task_mistakes(config, key, pins)),
-        *_search_mistakes(config, pins),
+        *(line for key in config["tasks"] for line in _task_mistakes(config, key, sources)),
+        *_search_mistakes(config, sources),
         *hardware_mistakes(config),
     ]
     refuse_mistakes(name, mistakes)
@@ -35,6 +35,8 @@ def _family_mistakes(config: dict[str, Any], key: str) -> Iterator[str]:
     for language in family["languages"]:
         if language not in config["text"]:
             yield f"{where}.languages`: `text` has no `{language}` {_there(config['text'])}"
+    if mixture := family.get("mixture"):
+        yield from _mixture_mistakes(mixture["shares"], family["languages"], where)
     tokens = int(family["pretraining_tokens"])
     if tokens < _batch(config):
         yield f"{where}.pretraining_tokens`: {tokens} {_less_than(_batch(config))}"
@@ -50,6 +52,16 @@ def _family_mistakes(config: dict[str, Any], key: str) -> Iterator[str]:
     elif size is not None and size not in sizes:
         listed = _list(sizes)
         yield f"{where}.held_out.llm_model_size`: `{size}` is not a size of its tasks {listed}"
+
+
+def _mixture_mistakes(
+    shares: dict[str, float], languages: Iterable[str], where: str
+) -> Iterator[str]:
+    if set(shares) != set(languages):
+        yield f"{where}.mixture.shares`: one share for each of {_list(languages)} is needed"
+    elif abs(sum(shares.values()) - 1) > 1e-9:
+        total = sum(shares.values())
+        yield f"{where}.mixture.shares`: the shares sum to {total:g}, they must sum to 1"
 
 
 def _batch(config: dict[str, Any]) -> int:
@@ -73,7 +85,7 @@ def _there(known: Iterable[str]) -> str:
     return f"(it has {', '.join(known)})"
 
 
-def _task_mistakes(config: dict[str, Any], key: str, pins: Mapping[str, Pin]) -> Iterator[str]:
+def _task_mistakes(config: dict[str, Any], key: str, sources: Sources) -> Iterator[str]:
     task, where = config["tasks"][key], f"`tasks.{key}"
     if task["family"] not in config["families"]:
         there = _there(config["families"])
@@ -85,7 +97,7 @@ def _task_mistakes(config: dict[str, Any], key: str, pins: Mapping[str, Pin]) ->
             yield f"{where}.grid.finetuning_examples.{method}`: `methods` has no `{method}`"
     yield from _size_mistakes(config, task, where)
     yield from _token_mistakes(config, task, where)
-    yield from _pool_mistakes(task, where, pins)
+    yield from _pool_mistakes(task, where, sources)
     yield from _generation_mistakes(config, task, where)
 
 
@@ -115,7 +127,7 @@ def _generation_mistakes(config: dict[str, Any], task: dict[str, Any], where: st
         yield f"{where}.shot_template`: {given!r} must have {{source}} once"
 
 
-def _search_mistakes(config: dict[str, Any], pins: Mapping[str, Pin]) -> Iterator[str]:
+def _search_mistakes(config: dict[str, Any], sources: Sources) -> Iterator[str]:
     search = config.get("search")
     if search is None:
         return
@@ -129,7 +141,7 @@ def _search_mistakes(config: dict[str, Any], pins: Mapping[str, Pin]) -> Iterato
     for method in search["methods"]:
         if method not in config["methods"]:
             yield f"`search.methods.{method}`: `methods` has no `{method}`"
-    pool = count_records(config["tasks"][search["task"]]["train"]["raw"], pins)
+    pool = count_records(config["tasks"][search["task"]]["train"]["raw"], sources)
     yield from _too_large("`search.finetuning_examples`", search["finetuning_examples"], pool)
 
 
@@ -167,8 +179,8 @@ def _token_mistakes(config: dict[str, Any], task: dict[str, Any], where: str) ->
             yield f"{where}.grid.pretraining_tokens`: {_shown(tokens)} {_less_than(batch)}"
 
 
-def _pool_mistakes(task: dict[str, Any], where: str, pins: Mapping[str, Pin]) -> Iterator[str]:
-    pool = count_records(task["train"]["raw"], pins)
+def _pool_mistakes(task: dict[str, Any], where: str, sources: Sources) -> Iterator[str]:
+    pool = count_records(task["train"]["raw"], sources)
     sizes = {
         f"grid.finetuning_examples.{method}": max(axis["values"])
         for method, axis in task["grid"]["finetuning_examples"].items()

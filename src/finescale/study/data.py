@@ -1,50 +1,84 @@
 """Planning the data stages: raw files, typed records, tokenizers, token arrays."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from finescale.study.plan import Plan
-from finescale.study.sources import Pin
+from finescale.study.readings import RECORDS
+from finescale.study.sources import Sources
 
 STREAM_SEED = 0  # order of the documents in a family's pretraining stream
+UNPINNED = " (unpinned)"  # ends the label of a raw file whose content nobody has pinned yet
 
 
 class DataPlanner:
     """Adds data recipes to a plan; each method returns references."""
 
-    def __init__(self, plan: Plan, config: Mapping[str, Any], pins: Mapping[str, Pin]) -> None:
+    def __init__(self, plan: Plan, config: Mapping[str, Any], sources: Sources) -> None:
         self.plan = plan
         self.config = config
-        self.pins = pins
+        self.sources = sources
+        self._planned_sources: dict[str, str] = {}
+        self._planned_texts: dict[str, str] = {}
 
     def source(self, name: str) -> str:
-        raw = self.pins[name]
-        parameters: dict[str, Any] = {"sha256": raw.sha256, "size": raw.size}
-        if raw.sha256 is None:
-            parameters["name"] = name  # nothing but its name tells an unpinned file from another
-        return self.plan.add("source", name, parameters, {})
+        """One raw file, or one pinned member of an archive."""
+        if name not in self._planned_sources:
+            pin = self.sources.pin(name)
+            parameters: dict[str, Any] = {"sha256": pin.sha256, "size": pin.size}
+            label = name
+            if pin.sha256 is None:  # its address stands for its content
+                parameters |= {"name": name, "url": next(iter(self.sources.file(name).urls), None)}
+                label += UNPINNED
+            self._planned_sources[name] = self.plan.add("source", label, parameters, {})
+        return self._planned_sources[name]
 
     def corpus(self, label: str, splits: Mapping[str, Mapping[str, Any]]) -> str:
         """Typed records of one or several splits; the split is the role of its raw files."""
+        raw = {split: self._raw(dataset) for split, dataset in splits.items()}
         parameters = {
-            split: {key: value for key, value in dataset.items() if key != "raw"}
-            for split, dataset in splits.items()
+            split: self._reading(dataset, raw[split]) for split, dataset in splits.items()
         }
-        inputs = {
-            split: [self.source(name) for name in dataset["raw"]]
-            for split, dataset in splits.items()
-        }
+        inputs = {split: [self.source(name) for name in names] for split, names in raw.items()}
         return self.plan.add("corpus", label, {"splits": parameters}, inputs)
 
+    def _raw(self, dataset: Mapping[str, Any]) -> list[str]:
+        return [name for raw in dataset["raw"] for name in self.sources.expand(raw)]
+
+    def _reading(self, dataset: Mapping[str, Any], raw: Sequence[str]) -> dict[str, Any]:
+        """What the recipe of a corpus says of the raw files of a split."""
+        chosen = {key: dataset[key] for key in ("languages", "cleaning") if dataset.get(key)}
+        readings = [dict(self.sources.reading(name)) for name in raw]
+        if "cleaning" not in chosen and all(reading == RECORDS for reading in readings):
+            return {**RECORDS, **chosen}
+        return {"readings": readings, **chosen}
+
     def texts(self, family: str) -> list[str]:
-        return [
-            self.corpus(f"text {language}", {"text": self.config["text"][language]})
-            for language in self.config["families"][family]["languages"]
-        ]
+        return [self._text(language) for language in self.config["families"][family]["languages"]]
+
+    def _text(self, language: str) -> str:
+        """The documents of a language; those of shards stay in as many files."""
+        if language not in self._planned_texts:
+            dataset, label = self.config["text"][language], f"text {language}"
+            if any(self.sources[raw.partition(":")[0]].shards for raw in dataset["raw"]):
+                self._planned_texts[language] = self._sharded(label, dataset)
+            else:
+                self._planned_texts[language] = self.corpus(label, {"text": dataset})
+        return self._planned_texts[language]
+
+    def _sharded(self, label: str, dataset: Mapping[str, Any]) -> str:
+        raw = self._raw(dataset)
+        # all shards are read alike, so one reading stands for all
+        reading = {"readings": [dict(self.sources.reading(raw[0]))], "shards": True}
+        if dataset.get("cleaning"):
+            reading["cleaning"] = dataset["cleaning"]
+        inputs = {"text": [self.source(name) for name in raw]}
+        return self.plan.add("corpus", label, {"splits": {"text": reading}}, inputs)
 
     def tokenizer(self, family: str) -> str:
         settings = self.config["families"][family]["tokenizer"]
-        return self.plan.add("tokenizer", family, settings, {"text": self.texts(family)})
+        given = {key: value for key, value in settings.items() if value is not None}
+        return self.plan.add("tokenizer", family, given, {"text": self.texts(family)})
 
     def stream(self, family: str) -> str:
         """The pretraining tokens of a family."""
@@ -55,6 +89,10 @@ class DataPlanner:
             "seed": STREAM_SEED,
             "validation_share": settings["validation_share"],
         }
+        if mixture := settings.get("mixture"):
+            parameters["shares"] = [mixture["shares"][each] for each in settings["languages"]]
+            if mixture["tokens"] is not None:
+                parameters["tokens"] = int(mixture["tokens"])
         inputs = {"tokenizer": [self.tokenizer(family)], "text": self.texts(family)}
         return self.plan.add("tokens", f"{family} pretraining stream", parameters, inputs)
 

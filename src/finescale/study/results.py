@@ -7,7 +7,7 @@ from finescale.study import grid
 from finescale.study.grid import Cell
 from finescale.study.plan import Plan, View
 from finescale.study.runs import method_settings
-from finescale.study.sources import Pin, count_records
+from finescale.study.sources import Sources, count_records
 from finescale.study.suites import shown_score
 
 DRAWN_AS = ("pdf", "png", "svg", "csv")
@@ -141,14 +141,14 @@ class ResultPlanner:
         reference = self.plan.add("search", f"search on {name}", parameters, inputs)
         self._show("figures", "search", reference, "figure")
 
-    def task_rows(self, pins: Mapping[str, Pin]) -> list[dict[str, Any]]:
+    def task_rows(self, sources: Sources) -> list[dict[str, Any]]:
         """What Table 1 says of each task."""
         return [
             {
                 "task": name,
                 "title": task["title"],
                 "family": task["family"],
-                "train_examples": count_records(task["train"]["raw"], pins),
+                "train_examples": count_records(task["train"]["raw"], sources),
                 "max_source_tokens": task["max_source_tokens"],
                 "max_target_tokens": task["max_target_tokens"],
                 "test_sets": list(task["test"]),
