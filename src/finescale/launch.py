@@ -20,6 +20,7 @@ class Hardware:
     activation_checkpointing: bool = False
     attention: str = "sdpa"
     micro_batch_tokens: int | None = None
+    workers: int = 1
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> "Hardware":
@@ -64,7 +65,16 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "help": "most ids of one forward pass of one process, padding included "
         "(default: its whole share of the batch)",
     },
+    "workers": {
+        "type": _positive,
+        "default": 1,
+        "metavar": "N",
+        "help": "processes that read or encode text (default: 1)",
+    },
 }
+
+
+TRAINING = tuple(name for name in OPTIONS if name != "workers")  # what training programs take
 
 
 def add_options(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:

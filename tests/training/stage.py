@@ -6,7 +6,7 @@ It saves its state after every step.
 import importlib.util
 from pathlib import Path
 
-from finescale.launch import OPTIONS
+from finescale.launch import TRAINING
 from finescale.store import Job, run_job
 from finescale.training.distributed import join
 from finescale.training.pretrain import pretrain
@@ -24,4 +24,4 @@ def make(job: Job) -> None:
 
 
 if __name__ == "__main__":
-    run_job(make, options=OPTIONS, join=join)
+    run_job(make, options=TRAINING, join=join)

@@ -2,7 +2,7 @@
 
 from contextlib import AbstractContextManager
 
-from finescale.launch import OPTIONS, Company, Hardware, Place
+from finescale.launch import TRAINING, Company, Hardware, Place
 from finescale.store import Job, run_job
 
 
@@ -51,6 +51,6 @@ if __name__ == "__main__":
     run_job(
         make,
         ["finescale.models", "finescale.training.finetune"],
-        options=OPTIONS,
+        options=TRAINING,
         join=join,
     )

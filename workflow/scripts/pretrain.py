@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
-from finescale.launch import OPTIONS, Company, Hardware, Place
+from finescale.launch import TRAINING, Company, Hardware, Place
 from finescale.store import Job, Recipe, run_job
 
 
@@ -58,6 +58,6 @@ if __name__ == "__main__":
     run_job(
         make,
         ["finescale.models", "finescale.training.pretrain"],
-        options=OPTIONS,
+        options=TRAINING,
         join=join,
     )
