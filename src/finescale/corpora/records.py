@@ -11,17 +11,21 @@ from finescale.store import Artifact
 
 TEXT_FIELDS = ("id", "text")
 EXAMPLE_FIELDS = ("id", "source", "target", "source_language", "target_language")
+BLOCK = 1 << 20  # bytes read at a time
 
 
-def read_texts(path: Path) -> Iterator[dict[str, str]]:
-    """Yield the documents of a file: `{"id", "text"}`, all non-empty strings."""
-    return _read(path, TEXT_FIELDS)
+def read_texts(path: Path, start: int = 0, end: int | None = None) -> Iterator[dict[str, str]]:
+    """Yield the documents of a file: `{"id", "text"}`, all non-empty strings.
+
+    Of a part of a file: those whose lines begin at bytes `start` to before `end`.
+    """
+    return _read(path, TEXT_FIELDS, start, end)
 
 
-def read_examples(path: Path) -> Iterator[dict[str, str]]:
+def read_examples(path: Path, start: int = 0, end: int | None = None) -> Iterator[dict[str, str]]:
     """Yield the examples of a file: `{"id", "source", "target", "source_language",
-    "target_language"}`, all non-empty strings."""
-    return _read(path, EXAMPLE_FIELDS)
+    "target_language"}`, all non-empty strings. Of a part of it as `read_texts` does."""
+    return _read(path, EXAMPLE_FIELDS, start, end)
 
 
 def text_paths(artifact: Artifact) -> list[Path]:
@@ -55,27 +59,47 @@ def convert(raw: list[Path], form: str, split: str, out: Path) -> None:
         raise UserError(f"split {split!r} has no records: {', '.join(map(str, raw))} empty")
 
 
-def _read(path: Path, fields: tuple[str, ...]) -> Iterator[dict[str, str]]:
+def _read(
+    path: Path, fields: tuple[str, ...], start: int, end: int | None
+) -> Iterator[dict[str, str]]:
     # Binary lines end at \n alone: text may hold other line separators.
     with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            yield _parse(line, fields, f"{path}:{number}")
+        if start:  # the line that holds the byte before began in another part
+            lines.seek(start - 1)
+            lines.readline()
+        position = lines.tell()
+        for line in lines:
+            if end is not None and position >= end:
+                return
+            try:
+                yield _parse(line, fields)
+            except UserError as error:
+                raise UserError(f"{path}:{_line_number(path, position)}: {error}") from None
+            position += len(line)
 
 
-def _parse(line: bytes, fields: tuple[str, ...], where: str) -> dict[str, str]:
+def _line_number(path: Path, position: int) -> int:
+    """The number, from 1, of the line that begins at a byte."""
+    with path.open("rb") as lines:
+        return 1 + sum(
+            lines.read(min(BLOCK, position - at)).count(b"\n") for at in range(0, position, BLOCK)
+        )
+
+
+def _parse(line: bytes, fields: tuple[str, ...]) -> dict[str, str]:
     try:
         record = json.loads(line)
     except ValueError as error:  # not JSON, or not UTF-8
-        raise UserError(f"{where}: not a JSON record: {error}") from None
+        raise UserError(f"not a JSON record: {error}") from None
     if not isinstance(record, dict) or set(record) != set(fields):
         found = sorted(record) if isinstance(record, dict) else type(record).__name__
-        raise UserError(f"{where}: a record has the fields {sorted(fields)}, found {found}")
+        raise UserError(f"a record has the fields {sorted(fields)}, found {found}")
     for field in fields:
         value = record[field]
         if not isinstance(value, str) or not value.strip():
-            raise UserError(f"{where}: {field!r} must be a non-empty string, found {value!r}")
+            raise UserError(f"{field!r} must be a non-empty string, found {value!r}")
         try:
             value.encode("utf-8")
         except UnicodeEncodeError:
-            raise UserError(f"{where}: {field!r} holds half of a surrogate pair") from None
+            raise UserError(f"{field!r} holds half of a surrogate pair") from None
     return {field: record[field] for field in fields}
