@@ -1,0 +1,148 @@
+"""What config/sources.yaml, its siblings and its lock say of the raw files of a study."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from finescale.errors import UserError
+from finescale.study.readings import FORMATS, RECORDS
+from finescale.study.sources import Pin, Sources, count_records, read_sources
+
+ONE, TWO = "1" * 64, "2" * 64
+HUB = "hf://datasets/owner/name@0123abc"
+SHARDED = {"url": f"{HUB}/c4-{{shard:05d}}-of-00012.json.gz", "shards": 12, "records": 24}
+FOLDER = {"url": "hf://owner/model@0123abc", "files": {"config.json": {"sha256": ONE}, "w/a": None}}
+ARCHIVE = {"url": "https://example.org/a.tgz", "sha256": TWO, "members": {"in/x": {"sha256": ONE}}}
+
+
+@pytest.fixture
+def declare(tmp_path: Path):
+    def declare(lock: dict | None = None, **entries: dict) -> Sources:
+        file = tmp_path / "config/sources.yaml"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(yaml.safe_dump(entries))
+        if lock is not None:
+            (tmp_path / "config/sources.lock.json").write_text(json.dumps(lock))
+        return read_sources(file, tmp_path)
+
+    return declare
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("plain", ["plain"]),
+        ("archive", ["archive"]),
+        ("archive:in/x", ["archive:in/x"]),
+        ("folder", ["folder:config.json", "folder:w/a"]),
+        ("folder:w/a", ["folder:w/a"]),
+        ("sharded", [f"sharded:{shard}" for shard in range(12)]),
+        ("sharded:3-5", ["sharded:3", "sharded:4", "sharded:5"]),
+        ("sharded:11", ["sharded:11"]),
+    ],
+)
+def test_a_name_stands_for_its_raw_files(declare, raw, expected):
+    sources = declare(plain={"path": "x"}, archive=ARCHIVE, folder=FOLDER, sharded=SHARDED)
+    assert sources.expand(raw) == expected
+    assert all(isinstance(sources.pin(each), Pin) for each in expected)
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        ("shardde", "did you mean `sharded`"),
+        ("sharded:5-12", "0-11"),
+        ("sharded:5-3", "0-11"),
+        ("sharded:12", "has no shard `12`"),
+        ("folder:config.jsn", "did you mean `config.json`"),
+        ("archive:in/y", "did you mean `in/x`"),
+    ],
+)
+def test_a_name_that_stands_for_nothing(declare, raw, message):
+    sources = declare(archive=ARCHIVE, folder=FOLDER, sharded=SHARDED)
+    with pytest.raises(UserError, match=message):
+        [sources.pin(each) for each in sources.expand(raw)]
+
+
+def test_where_files_are_and_come_from(declare, tmp_path):
+    mirror = "https://example.org/c4-{shard}.json.gz"
+    sources = declare(archive=ARCHIVE, folder=FOLDER, sharded=SHARDED | {"mirrors": [mirror]})
+    shard = sources.file("sharded:7")
+    assert shard.urls == (f"{HUB}/c4-00007-of-00012.json.gz", "https://example.org/c4-7.json.gz")
+    assert shard.path == tmp_path / "resources/raw/sharded/c4-00007-of-00012.json.gz"
+    part = sources.file("folder:w/a")
+    assert part.urls == ("hf://owner/model@0123abc/w/a",)
+    assert part.path == tmp_path / "resources/raw/folder/w/a"
+    assert sources.file("archive").path == tmp_path / "resources/raw/archive/a.tgz"
+
+
+def test_the_lock_pins_what_an_entry_does_not(declare):
+    lock = {"sharded:1": {"sha256": TWO, "size": 5}, "folder:config.json": {"sha256": TWO}}
+    sources = declare(lock, folder=FOLDER, sharded=SHARDED)
+    assert sources.pin("sharded:1") == Pin(TWO, 5)
+    assert sources.pin("sharded:0").sha256 is None
+    assert sources.pin("folder:config.json").sha256 == ONE  # the entry's own holds
+
+
+def test_users_have_files_of_their_own(declare, tmp_path):
+    declare(plain={"path": "x"})
+    own = tmp_path / "config/my.sources.yaml"
+    own.write_text(yaml.safe_dump({"mine": {"path": "data/mine.tsv", "sha256": ONE}}))
+    sources = read_sources(tmp_path / "config/sources.yaml", tmp_path)
+    assert set(sources) == {"plain", "mine"}
+    assert sources.file("mine").path == tmp_path / "data/mine.tsv"
+    own.write_text(yaml.safe_dump({"plain": {"path": "y"}}))
+    with pytest.raises(UserError, match=r"my\.sources\.yaml: plain: another file"):
+        read_sources(tmp_path / "config/sources.yaml", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"path": "x", "md5": "12"}, "32 hexadecimal"),
+        ({"url": "https://example.org/x", "shards": 3}, r"\{shard\}"),
+        ({**SHARDED, "files": {"a": None}}, "not both"),
+        ({"path": "x", "files": {"../../etc/passwd": None}}, "points outside"),
+        ({"path": "x", "files": {"/etc/passwd": None}}, "points outside"),
+        ({"path": "x", "reading": "tsv"}, "reading needs a format"),
+        ({"path": "x", "reading": {"format": "tsw"}}, "did you mean `tsv`"),
+        ({"path": "x", "reading": {"format": "lines", "source": "a"}}, "lines needs target"),
+        ({"path": "x", "reading": {"format": "text", "columns": {}}}, "text has no columns"),
+        ({"path": "x", "reading": {"format": "tsv", "columns": {"from": 1}}}, r"\['from'\]"),
+        (
+            {"path": "x", "reading": {"format": "tsv", "columns": {"source": 1}}},
+            "source and target",
+        ),
+        ({"path": "x", "reading": {"format": "tsv", "columns": 1}}, "expected a mapping"),
+    ],
+)
+def test_a_bad_entry_is_named(declare, entry, message):
+    with pytest.raises(UserError, match=message) as caught:
+        declare(wrong=entry)
+    assert "sources.yaml: wrong" in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"a": 1}', '{"a": {"sha256": "1"}}'])
+def test_a_broken_lock_is_named(declare, tmp_path, content):
+    declare(plain={"path": "x"})
+    (tmp_path / "config/sources.lock.json").write_text(content)
+    with pytest.raises(UserError, match=r"sources\.lock\.json"):
+        read_sources(tmp_path / "config/sources.yaml", tmp_path)
+
+
+def test_records_are_counted_where_all_are_known(declare):
+    members = {"in/x": {"sha256": ONE, "records": 3}, "in/y": {"sha256": TWO}}
+    sources = declare(sharded=SHARDED, archive=ARCHIVE | {"members": members})
+    assert count_records(["sharded", "archive:in/x"], sources) == 27
+    assert count_records(["sharded:0-1"], sources) is None  # which shard has how many is not said
+    assert count_records(["archive:in/x", "archive:in/y"], sources) is None
+
+
+def test_the_default_reading_is_typed_records(declare):
+    reading = {"format": "tsv", "columns": {"source": 0, "target": 1}}
+    sources = declare(plain={"path": "x"}, table={"path": "y", "reading": reading})
+    assert sources.reading("plain") == RECORDS
+    assert sources.reading("table") == reading
+    assert RECORDS["format"] in FORMATS
