@@ -1,7 +1,9 @@
 """What leaves `fetch` has the pinned bytes, or there is a message and no file."""
 
+import errno
 import hashlib
 import io
+import os
 import tarfile
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import yaml
 
 from finescale.corpora import fetch, not_pinned
 from finescale.errors import UserError
-from finescale.study.sources import read_sources
+from finescale.study.sources import Sources, read_sources
 
 CONTENT = {"mt/train.jsonl": b"one\n" * 50_000, "mt/dev.jsonl": b"two\n", "last": b"\0" * 3_000_000}
 
@@ -38,7 +40,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def declare(root: Path, **entries: dict) -> dict:
+def declare(root: Path, **entries: dict) -> Sources:
     (root / "sources.yaml").write_text(yaml.safe_dump(entries))
     return read_sources(root / "sources.yaml", root)
 
@@ -61,7 +63,7 @@ def test_a_file_is_copied(root):
     assert (root / "data").read_bytes() == b"plain"
 
 
-def refused(root: Path, sources: dict, wanted: bytes) -> str:
+def refused(root: Path, sources: Sources, wanted: bytes) -> str:
     """The message of a fetch that fails; nothing may be left behind."""
     before = set(root.iterdir())
     with pytest.raises(UserError) as caught:
@@ -145,7 +147,8 @@ def test_an_escaping_member_of_the_archive_touches_nothing(root):
     assert [path.name for path in folder.iterdir()] == ["data"]
 
 
-def test_a_source_that_was_never_downloaded_says_where_to_put_it(root):
+def test_offline_a_source_that_is_not_there_says_where_to_put_it(root, monkeypatch):
+    monkeypatch.setenv("FINESCALE_OFFLINE", "1")
     url = "https://example.org/wmt/train.tsv.gz"
     sources = declare(root, wmt={"url": url, **pin(b"wmt")})
     message = refused(root, sources, b"wmt")
@@ -153,11 +156,40 @@ def test_a_source_that_was_never_downloaded_says_where_to_put_it(root):
     assert str(root / "resources/raw/wmt/train.tsv.gz") in message
 
 
-def test_an_unpinned_source_is_named(root):
-    sources = declare(root, wmt={"url": "https://example.org/x", "sha256": None, "size": None})
-    message = str(not_pinned("wmt", sources))
-    assert "'wmt' is not pinned" in message
-    assert "https://example.org/x" in message
+def test_a_local_file_is_linked_and_a_wrong_one_is_not(root):
+    sources = declare(root, plain={"path": "plain.txt", **pin(b"plain")})
+    fetch(sha256(b"plain"), sources, root / "data")
+    assert (root / "data").samefile(root / "plain.txt")
+
+
+def test_a_symbolic_link_is_followed(root):
+    (root / "link.txt").symlink_to(root / "plain.txt")
+    fetch(sha256(b"plain"), declare(root, a={"path": "link.txt", **pin(b"plain")}), root / "data")
+    assert (root / "data").samefile(root / "plain.txt")
+    assert not (root / "data").is_symlink()
+
+
+def test_a_file_of_another_file_system_is_copied(root, monkeypatch):
+    def refuse(*paths):
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    monkeypatch.setattr(os, "link", refuse)
+    fetch(sha256(b"plain"), declare(root, a={"path": "plain.txt", **pin(b"plain")}), root / "data")
+    assert (root / "data").read_bytes() == b"plain"
+    assert "expected" in refused(root, declare(root, a={"path": "plain.txt", **pin(b"x")}), b"x")
+
+
+def test_a_member_never_unpacks_to_more_than_its_pinned_size(root, monkeypatch):
+    write_archive(root / "bomb.tar.xz", {"data": b"\0" * 50_000_000})
+    sources = declare(root, bomb={"path": "bomb.tar.xz", "members": {"data": pin(b"small")}})
+    before = sum(path.stat().st_size for path in root.iterdir())
+    assert "goes on after the expected 5 bytes" in refused(root, sources, b"small")
+    assert sum(path.stat().st_size for path in root.iterdir()) == before
+
+
+def test_unpinned_sources_are_named_with_the_command():
+    message = str(not_pinned(["wmt", "mc4-de:0", "mc4-de:1"]))
+    assert "finescale sources --lock wmt mc4-de\n" in message
 
 
 def test_an_unknown_hash_is_named(root):

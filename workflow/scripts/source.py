@@ -10,11 +10,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def make(job: Job) -> None:
-    """Copy or unpack the file that has the pinned SHA-256."""
-    sources = read_sources(ROOT / "config" / "sources.yaml", ROOT)
+    """Take, unpack or download the file that has the pinned SHA-256."""
     if job.parameters["sha256"] is None:
-        raise not_pinned(job.parameters["name"], sources)
-    fetch(job.parameters["sha256"], sources, job.out / "data")
+        raise not_pinned([job.parameters["name"]])
+    sources = read_sources(ROOT / "config" / "sources.yaml", ROOT)
+    fetch(job.parameters["sha256"], sources, job.out / "data", job.resume)
 
 
 if __name__ == "__main__":

@@ -1,102 +1,152 @@
 """Raw files, pinned by SHA-256: what leaves this module has the bytes that were asked for."""
 
-import hashlib
 import os
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from finescale.corpora.contents import CHUNK_BYTES, Hashes, difference, hash_file
 from finescale.errors import UserError
-from finescale.study.sources import Pin, Source
+from finescale.study.sources import Pin, RawFile, Sources
 
-CHUNK_BYTES = 1 << 20
+LOCK_COMMAND = "finescale sources --lock"
 
 
-def fetch(sha256: str, sources: Mapping[str, Source], destination: Path) -> None:
+def fetch(sha256: str, sources: Sources, destination: Path, resume: Path | None = None) -> None:
     """Put the raw file or archive member with this SHA-256 at `destination`.
 
-    The bytes are checked on the way: `destination` appears only when they are right.
+    What lies at a source's path is taken, a link where that can be; what does not is downloaded, an
+    archive to its path, since more of its members may be asked for. The bytes are checked on the
+    way: `destination` appears only when they are right. An unfinished download is kept in the
+    folder `resume` (default: beside `destination`).
     """
-    source, member, pin = _find(sha256, sources)
-    if not source.path.is_file():
-        raise UserError(f"source {source.name!r}: {source.path} is missing: {source.remedy}")
-    with _open(source, member) as stream:
-        _copy_checked(stream, source, member, pin, destination)
+    file, member, pin = _find(sha256, sources)
+    if member is not None:
+        if not file.path.is_file():
+            _download(file, file.path, None)
+        with _open(file, member) as stream:
+            _copy_checked(stream, f"{member} in {file.path}", file, pin, destination)
+    elif file.path.is_file():
+        _take(file, destination)
+    else:
+        _download(file, destination, resume / "data.part" if resume else None)
 
 
-def not_pinned(name: str, sources: Mapping[str, Source]) -> UserError:
-    """The message for a raw file, `<source>` or `<source>:<member>`, that has no SHA-256 yet."""
-    source = sources.get(name.partition(":")[0])
-    remedy = f"{source.remedy}, then " if source else ""
+def not_pinned(names: Iterable[str]) -> UserError:
+    """The message for raw files, by their names in studies, that have no SHA-256 yet."""
+    sources = list(dict.fromkeys(name.partition(":")[0] for name in names))
     return UserError(
-        f"source {name!r} is not pinned: {remedy}write its sha256 and size into config/sources.yaml"
+        f"these raw files are not pinned by a SHA-256: {', '.join(sources)}\n"
+        "Nobody could tell whether what is downloaded is what was meant. Pin them with\n"
+        f"  {LOCK_COMMAND} {' '.join(sources)}\n"
+        "and run snakemake again; the lock, config/sources.lock.json, belongs into git."
     )
 
 
-def _find(sha256: str, sources: Mapping[str, Source]) -> tuple[Source, str | None, Pin]:
-    for source in sources.values():
-        if source.pin.sha256 == sha256:
-            return source, None, source.pin
+def _find(sha256: str, sources: Sources) -> tuple[RawFile, str | None, Pin]:
+    for name, source in sources.items():
         for member, pin in source.members.items():
             if pin.sha256 == sha256:
-                return source, member, pin
-    raise UserError(f"no source in config/sources.yaml has SHA-256 {sha256}")
+                return sources.file(name), member, pin
+        for raw in sources.expand(name):
+            file = sources.file(raw)
+            if file.pin.sha256 == sha256:
+                return file, None, file.pin
+    raise UserError(
+        f"no source in {sources.path} or its lock has SHA-256 {sha256}: the study was planned with"
+        " others; run snakemake again"
+    )
 
 
-@contextmanager
-def _open(source: Source, member: str | None) -> Iterator[IO[bytes]]:
-    """Open the file, or stream the archive as far as the member; nothing else is unpacked."""
-    if member is None:
-        with source.path.open("rb") as stream:
-            yield stream
+def _download(file: RawFile, destination: Path, part: Path | None) -> None:
+    if not file.urls:
+        raise UserError(f"source {file.name!r}: {file.path} is missing: {file.remedy}")
+    from finescale.corpora.fetching import download
+    from finescale.corpora.fetching_progress import Progress
+
+    with Progress([file.pin.size]) as progress:
+        download(file, destination, part, progress.of(file.name))
+        progress.arrived(file.name)
+
+
+def _take(file: RawFile, destination: Path) -> None:
+    """Link a file of this file system, after a look at its content; copy one of another."""
+    partial = _partial(destination)
+    try:
+        os.link(file.path.resolve(), partial)
+    except OSError:
+        with file.path.open("rb") as stream:
+            _copy_checked(stream, str(file.path), file, file.pin, destination)
         return
     try:
-        with tarfile.open(source.path, mode="r|*") as archive:
-            entry = next((entry for entry in archive if entry.name == member), None)
-            content = archive.extractfile(entry) if entry and entry.isfile() else None
-            if content is None:
-                raise _damaged(source, f"holds no file {member!r}")
-            yield content
-    except UserError:
-        raise
-    except Exception as error:
-        # each compression has exceptions of its own (LZMAError, zlib.error, EOFError, ...)
-        if _sha256(source.path) == source.pin.sha256:
-            raise
-        raise _damaged(source, f"cannot be unpacked ({error})") from error
-
-
-def _copy_checked(
-    stream: IO[bytes], source: Source, member: str | None, pin: Pin, destination: Path
-) -> None:
-    label = str(source.path) if member is None else f"{member} in {source.path}"
-    partial = destination.with_name(destination.name + ".partial")
-    digest, size = hashlib.sha256(), 0
-    try:
-        with partial.open("wb") as out:
-            while chunk := stream.read(CHUNK_BYTES):
-                digest.update(chunk)
-                size += len(chunk)
-                out.write(chunk)
-        if digest.hexdigest() != pin.sha256 or pin.size not in (None, size):
-            raise UserError(
-                f"source {source.name!r}: {label} has SHA-256 {digest.hexdigest()} ({size} bytes), "
-                f"expected {pin.sha256} ({pin.size} bytes): {source.remedy}"
-            )
+        _refuse_wrong(hash_file(partial), str(file.path), file, file.pin)
         os.replace(partial, destination)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def _damaged(source: Source, what: str) -> UserError:
+@contextmanager
+def _open(file: RawFile, member: str) -> Iterator[IO[bytes]]:
+    """Stream the archive as far as the member; nothing else is unpacked."""
+    try:
+        with tarfile.open(file.path, mode="r|*") as archive:
+            entry = next((entry for entry in archive if entry.name == member), None)
+            content = archive.extractfile(entry) if entry and entry.isfile() else None
+            if content is None:
+                raise _damaged(file, f"holds no file {member!r}")
+            yield content
+    except UserError:
+        raise
+    except Exception as error:
+        # each compression has exceptions of its own (LZMAError, zlib.error, EOFError, ...)
+        if hash_file(file.path).sha256 == file.pin.sha256:
+            raise
+        raise _damaged(file, f"cannot be unpacked ({error})") from error
+
+
+def _copy_checked(
+    stream: IO[bytes], label: str, file: RawFile, pin: Pin, destination: Path
+) -> None:
+    """Copy a stream, to no more than the pinned size: a small archive may unpack to anything."""
+    partial = _partial(destination)
+    hashes = Hashes(with_md5=False)
+    try:
+        with partial.open("wb") as out:
+            while chunk := stream.read(CHUNK_BYTES):
+                hashes.update(chunk)
+                if pin.size is not None and hashes.size > pin.size:
+                    raise UserError(
+                        f"source {file.name!r}: {label} goes on after the expected {pin.size} bytes"
+                        f" (SHA-256 {pin.sha256}): {_remedy(file)}"
+                    )
+                out.write(chunk)
+        _refuse_wrong(hashes.content, label, file, pin)
+        os.replace(partial, destination)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _partial(destination: Path) -> Path:
+    return destination.with_name(destination.name + ".partial")
+
+
+def _refuse_wrong(content: Pin, label: str, file: RawFile, pin: Pin) -> None:
+    if difference(content, pin) is not None:
+        raise UserError(
+            f"source {file.name!r}: {label} has SHA-256 {content.sha256} ({content.size} bytes), "
+            f"expected {pin.sha256} ({pin.size} bytes): {_remedy(file)}"
+        )
+
+
+def _damaged(file: RawFile, what: str) -> UserError:
     return UserError(
-        f"source {source.name!r}: {source.path} {what}; it has SHA-256 {_sha256(source.path)}, "
-        f"expected {source.pin.sha256}: {source.remedy}"
+        f"source {file.name!r}: {file.path} {what}; it has SHA-256 {hash_file(file.path).sha256}, "
+        f"expected {file.pin.sha256}: {_remedy(file)}"
     )
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _remedy(file: RawFile) -> str:
+    """What a user does about a file with other bytes."""
+    return f"remove {file.path}, and it is downloaded again" if file.urls else file.remedy
