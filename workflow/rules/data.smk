@@ -63,3 +63,20 @@ rule tokens:
         "tokens: {params.label}"
     shell:
         "exec {PYTHON} {ROOT}/workflow/scripts/tokens.py results/recipes/{wildcards.digest}.json &> {log}"
+
+
+rule card:
+    input:
+        inputs_of("card"),
+    output:
+        "results/store/card/{digest}/artifact.json",
+    log:
+        "results/logs/card/{digest}.log",
+    resources:
+        **resources_of("card"),
+    params:
+        label=label_of("card"),
+    message:
+        "card: {params.label}"
+    shell:
+        "exec {PYTHON} {ROOT}/workflow/scripts/card.py results/recipes/{wildcards.digest}.json &> {log}"

@@ -108,3 +108,21 @@ rule later_points_view:
         "show {wildcards.task} on its later test sets"
     shell:
         "ln -sfnr {params.folder}/points.csv {output} &> {log}"
+
+
+rule card_view:
+    input:
+        view_input("results/{study}/data/{task}.md"),
+    output:
+        md="results/{study}/data/{task}.md",
+        json="results/{study}/data/{task}.json",
+    log:
+        "results/logs/data/{study}-{task}.log",
+    localrule: True
+    params:
+        folder=view_folder("results/{study}/data/{task}.md"),
+    message:
+        "show the data card of {wildcards.task}"
+    shell:
+        "for view in {output}; do"
+        ' ln -sfnr {params.folder}/card."${{view##*.}}" "$view"; done &> {log}'

@@ -6,6 +6,7 @@ from typing import Any
 
 from finescale.errors import UserError, refuse_mistakes
 from finescale.study import grid
+from finescale.study.cards import plan_cards
 from finescale.study.checks import check_meaning
 from finescale.study.config import complete_config
 from finescale.study.data import DataPlanner
@@ -59,6 +60,7 @@ def plan_study(raw_config: Any, schema: Path, sources_file: Path, name: str) -> 
     results.drawing("table", "table1", {}, tasks=results.task_rows(sources))
     joined = results.joined_points(list(points.values()))
     plan.views.append(View(f"results/{plan.study}/points.csv", joined, "points.csv"))
+    plan_cards(plan, config, data)
     plan_report(plan, config, joined)
     return plan
 

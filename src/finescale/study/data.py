@@ -35,14 +35,15 @@ class DataPlanner:
 
     def corpus(self, label: str, splits: Mapping[str, Mapping[str, Any]]) -> str:
         """Typed records of one or several splits; the split is the role of its raw files."""
-        raw = {split: self._raw(dataset) for split, dataset in splits.items()}
+        raw = {split: self.raw_files(dataset) for split, dataset in splits.items()}
         parameters = {
             split: self._reading(dataset, raw[split]) for split, dataset in splits.items()
         }
         inputs = {split: [self.source(name) for name in names] for split, names in raw.items()}
         return self.plan.add("corpus", label, {"splits": parameters}, inputs)
 
-    def _raw(self, dataset: Mapping[str, Any]) -> list[str]:
+    def raw_files(self, dataset: Mapping[str, Any]) -> list[str]:
+        """The names of a dataset's raw files, one by one."""
         return [name for raw in dataset["raw"] for name in self.sources.expand(raw)]
 
     def _reading(self, dataset: Mapping[str, Any], raw: Sequence[str]) -> dict[str, Any]:
@@ -67,7 +68,7 @@ class DataPlanner:
         return self._planned_texts[language]
 
     def _sharded(self, label: str, dataset: Mapping[str, Any]) -> str:
-        raw = self._raw(dataset)
+        raw = self.raw_files(dataset)
         # all shards are read alike, so one reading stands for all
         reading = {"readings": [dict(self.sources.reading(raw[0]))], "shards": True}
         if dataset.get("cleaning"):

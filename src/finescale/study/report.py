@@ -12,10 +12,13 @@ KINDS = ("figure", "table")
 
 
 def plan_report(plan: Plan, config: Mapping[str, Any], joined_points: str) -> None:
-    """Add the report of all figures, tables, fits and scores planned so far, and its view."""
+    """Add the report of all figures, tables, fits, scores and cards planned so far, and its view."""
     drawn = {kind: _drawn(plan, kind) for kind in KINDS}
     scores = _scores(plan)
-    fits = [reference for reference, recipe in plan.recipes.items() if recipe.stage == "fit"]
+    stages = {
+        role: [reference for reference, recipe in plan.recipes.items() if recipe.stage == stage]
+        for role, stage in (("fits", "fit"), ("cards", "card"))
+    }
     parameters = {
         "study": plan.study,
         "config": _as_text(config),
@@ -24,7 +27,7 @@ def plan_report(plan: Plan, config: Mapping[str, Any], joined_points: str) -> No
         **{f"{kind}s": list(names) for kind, names in drawn.items()},
     }
     inputs = {
-        "fits": fits,
+        **stages,
         "points": [joined_points],
         "scores": list(scores),
         **{f"{kind}s": list(references.values()) for kind, references in drawn.items()},

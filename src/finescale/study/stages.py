@@ -10,6 +10,7 @@ STAGES = {
     "corpus": 1,
     "tokenizer": 1,
     "tokens": 1,
+    "card": 1,
     "pretrain": 1,
     "finetune": 1,
     "generate": 1,
