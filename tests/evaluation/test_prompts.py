@@ -15,7 +15,6 @@ from finescale.evaluation.prompts import (
     few_shot_prompts,
     finetuning_prompts,
     fit,
-    newline_id,
 )
 from finescale.tokens import ExampleFormat, encode_examples, open_examples
 from finescale.training.loader import finetuning_row
@@ -195,8 +194,9 @@ def test_demonstrations_are_in_the_languages_of_the_example(tokenizer):
 
 
 def test_the_newline_ends_a_line(tokenizer):
-    assert tokenizer.decode([newline_id(tokenizer)]) == "\n"
-    assert newline_id(tokenizer) in tokenizer.encode(["a \n b"])[0]
+    (end,), _ = tokenizer.line_ends()
+    assert tokenizer.decode([end]) == "\n"
+    assert end in tokenizer.encode(["a \n b"])[0]
 
 
 @pytest.mark.parametrize(

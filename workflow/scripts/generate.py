@@ -4,13 +4,14 @@ import json
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from finescale.errors import UserError
 from finescale.store import Job, run_job
 
 if TYPE_CHECKING:
     from finescale.evaluation.decoding import Output
     from finescale.evaluation.prompts import Prompt
     from finescale.models import TunedModel
-    from finescale.tokens import Tokenizer
+    from finescale.tokens import AnyTokenizer
 
 Records = dict[int, dict[str, str]]
 
@@ -20,18 +21,20 @@ def make(job: Job) -> None:
     from finescale.corpora import write_records
     from finescale.evaluation.asked import AskedModel
     from finescale.models import find_device
-    from finescale.tokens import Tokenizer
+    from finescale.tokens import open_tokenizer
 
     device = find_device(job.hardware.accelerator)
-    tokenizer = Tokenizer(job.input("tokenizer").file("tokenizer.model"))
+    tokenizer = open_tokenizer(job.input("tokenizer"))
     asked = AskedModel.of(job)
     status = asked.status
     records = examples(job) if status == "ok" else {}
     # prompts before weights: mistakes in a suite show at once
-    prompts = prompts_of(job, records, asked.base.recipe.parameters["context"], tokenizer)
+    prompts = prompts_of(job, records, asked.context, tokenizer)
+    refuse_longer(prompts, job.parameters["max_new_tokens"], asked.limit)
     outputs = decode(asked.load(device), prompts, job.parameters, tokenizer) if records else []
+    one_line = job.parameters["stop_at_newline"]
     lines = [
-        line(record, prompt, output, tokenizer)
+        line(record, prompt, text_of(output, tokenizer, one_line), output.ended)
         for record, prompt, output in zip(records.values(), prompts, outputs, strict=True)
     ]
     write_records(job.out / "outputs.jsonl", lines)
@@ -64,7 +67,9 @@ def examples(job: Job) -> Records:
     return {i: records[i] for i in sorted(chosen.tolist())}
 
 
-def prompts_of(job: Job, records: Records, context: int, tokenizer: "Tokenizer") -> "list[Prompt]":
+def prompts_of(
+    job: Job, records: Records, context: int | None, tokenizer: "AnyTokenizer"
+) -> "list[Prompt]":
     """What the model reads: as in finetuning, or after demonstrations from the dev set."""
     from finescale.corpora import read_examples
     from finescale.evaluation.prompts import FewShot, few_shot_prompts, finetuning_prompts
@@ -75,6 +80,11 @@ def prompts_of(job: Job, records: Records, context: int, tokenizer: "Tokenizer")
     if not settings["shots"]:
         form = ExampleFormat(settings["template"], source_tokens, new_tokens)
         return finetuning_prompts(list(records.values()), form, tokenizer)
+    context = settings.get("context", context)
+    if context is None:
+        raise UserError(
+            "the base model's config.json does not say its context: set `generation.context`"
+        )
     pool = list(read_examples(job.input("dev").file("dev.jsonl")))
     few_shot = FewShot(
         template=settings["shot_template"],
@@ -82,38 +92,50 @@ def prompts_of(job: Job, records: Records, context: int, tokenizer: "Tokenizer")
         seed=settings["seed"],
         max_source_tokens=source_tokens,
         max_new_tokens=new_tokens,
-        context=settings.get("context", context),
+        context=context,
     )
     return few_shot_prompts(records, pool, few_shot, tokenizer)
 
 
+def refuse_longer(prompts: "list[Prompt]", new: int, limit: int | None) -> None:
+    """UserError where a base model made elsewhere cannot read what it has to."""
+    longest = max((len(prompt.ids) for prompt in prompts), default=0) + new
+    if limit is not None and longest > limit:
+        raise UserError(
+            f"a prompt and its output take {longest} ids, the base model has room for {limit}: "
+            "lower `max_source_tokens`, `max_new_tokens` or `generation.context`"
+        )
+
+
 def decode(
-    model: "TunedModel", prompts: "list[Prompt]", parameters: Any, tokenizer: "Tokenizer"
+    model: "TunedModel", prompts: "list[Prompt]", parameters: Any, tokenizer: "AnyTokenizer"
 ) -> "list[Output]":
     """Write greedily, up to an end or the limit."""
     from finescale.evaluation.decoding import greedy
-    from finescale.evaluation.prompts import newline_id
 
-    stop = {tokenizer.eos}
-    if parameters["stop_at_newline"]:
-        stop.add(newline_id(tokenizer))
+    alone, with_text = tokenizer.line_ends() if parameters["stop_at_newline"] else (set(), set())
     ids = [prompt.ids.tolist() for prompt in prompts]
-    return greedy(model, ids, parameters["max_new_tokens"], stop)
+    stop = {tokenizer.eos, *alone}
+    return greedy(model, ids, parameters["max_new_tokens"], stop, last=with_text)
 
 
-def line(
-    record: dict[str, str], prompt: "Prompt", output: "Output", tokenizer: "Tokenizer"
-) -> dict[str, Any]:
+def text_of(output: "Output", tokenizer: "AnyTokenizer", one_line: bool) -> str:
+    """The text of an output; a piece that ends its line may begin with text."""
+    text = tokenizer.decode(output.ids)
+    return (text.partition("\n")[0] if one_line else text).strip()
+
+
+def line(record: dict[str, str], prompt: "Prompt", output: str, ended: bool) -> dict[str, Any]:
     """What outputs.jsonl says of an example."""
     return {
         "id": record["id"],
         "source": record["source"],
         "reference": record["target"],
-        "output": tokenizer.decode(output.ids).strip(),
+        "output": output,
         "source_language": record["source_language"],
         "target_language": record["target_language"],
         "cut_source": prompt.cut_source,
-        "ended": output.ended,
+        "ended": ended,
     }
 
 

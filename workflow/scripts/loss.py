@@ -37,14 +37,14 @@ def make(job: Job) -> None:
 
 def measure(job: Job, asked: "AskedModel", device: "torch.device") -> Likelihoods:
     """As finetuning measures its test sets: as many examples of each, in the same precision."""
-    from finescale.tokens import Tokenizer, stored_examples
+    from finescale.tokens import open_tokenizer, stored_examples
     from finescale.training.evaluation import example_likelihoods, held_out_rows
     from finescale.training.loss import TargetLoss
     from finescale.training.vocabulary import Vocabulary
 
     assert asked.tuned, "base models are not asked"
     finetuning, sets = asked.tuned.recipe.parameters, job.input("test")
-    vocabulary = Vocabulary.of(Tokenizer(job.input("tokenizer").file("tokenizer.model")))
+    vocabulary = Vocabulary.of(open_tokenizer(job.input("tokenizer")))
     loss = TargetLoss(asked.load(device))
     found: Likelihoods = {}
     for name in sets.recipe.parameters["splits"]:

@@ -35,6 +35,19 @@ class AskedModel:
             return self.tuned.json("result.json")["status"]
         return "ok" if self.base.json("result.json")["status"] == "ok" else "base diverged"
 
+    @property
+    def context(self) -> int | None:
+        """Ids of a prompt with demonstrations and its output: as many as in pretraining."""
+        return self.base.recipe.parameters.get("context", self.limit)
+
+    @property
+    def limit(self) -> int | None:
+        """Ids that a base model made elsewhere can read beside a tuned prompt; None: no limit."""
+        context = self.base.json("result.json").get("context")
+        settings = self.tuned.recipe.parameters if self.tuned else {}
+        prompt = settings["pet_parameter_size"] if settings.get("method") == "prompt" else 0
+        return None if context is None else context - prompt
+
     def load(self, device: "torch.device") -> "TunedModel":
         """The model on a device, its files checked; one core where that is the CPU."""
         import torch

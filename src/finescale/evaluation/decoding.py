@@ -6,6 +6,7 @@ and so shifts positions), and near ties are decided by the row alone.
 """
 
 from collections.abc import Iterator, Sequence, Set
+from inspect import signature
 from typing import NamedTuple
 
 import torch
@@ -24,7 +25,7 @@ NEAR = 1e-3
 
 
 class Output(NamedTuple):
-    """New ids, without the one that ended them; not `ended`: the limit was reached."""
+    """New ids, without the one of `stop` that ended them; not `ended`: the limit was reached."""
 
     ids: list[int]
     ended: bool
@@ -37,11 +38,13 @@ def greedy(
     max_new_tokens: int,
     stop: Set[int] = frozenset({EOS}),
     batch_ids: int = BATCH_IDS,
+    last: Set[int] = frozenset(),
 ) -> list[Output]:
     """The most likely next id of each prompt, again and again, up to an id of `stop` or the limit.
 
-    Prompts are ids, one at least. The outputs come in the order of the prompts and are those of
-    decoding one prompt at a time without a cache, whatever `batch_ids` is.
+    An id of `last` ends an output too, and is part of it. Prompts are ids, one at least. The
+    outputs come in the order of the prompts and are those of decoding one prompt at a time without
+    a cache, whatever `batch_ids` is.
     """
     if not all(map(len, prompts)):
         raise ValueError("a prompt without ids has no next id; begin it with bos")
@@ -50,7 +53,7 @@ def greedy(
         return outputs
     for indices in batches(prompts, max_new_tokens, batch_ids):
         rows = [Row(list(map(int, prompts[i]))) for i in indices]
-        _continue(model, rows, max_new_tokens, stop)
+        _continue(model, rows, max_new_tokens, stop, last)
         for i, row in zip(indices, rows, strict=True):
             outputs[i] = row.output()
     return outputs
@@ -60,10 +63,10 @@ class Row:
     """A prompt and what follows it so far."""
 
     def __init__(self, prompt: list[int]):
-        self.ids, self.start, self.ended = prompt, len(prompt), False
+        self.ids, self.start, self.ended, self.stopped = prompt, len(prompt), False, False
 
     def output(self) -> Output:
-        return Output(self.ids[self.start : len(self.ids) - self.ended], self.ended)
+        return Output(self.ids[self.start : len(self.ids) - self.stopped], self.ended)
 
 
 def batches(
@@ -80,14 +83,17 @@ def batches(
         yield batch
 
 
-def _continue(model: TunedModel, rows: list[Row], max_new_tokens: int, stop: Set[int]) -> None:
+def _continue(
+    model: TunedModel, rows: list[Row], max_new_tokens: int, stop: Set[int], last: Set[int]
+) -> None:
     """Append new ids to the rows, the one that ends a row included."""
     batch = _Batch(model, [row.ids for row in rows])
     for left in reversed(range(max_new_tokens)):
         chosen = _choose(model, model.logits(batch.hidden), rows)
         for row, new in zip(rows, chosen, strict=True):
             row.ids.append(new)
-            row.ended = new in stop
+            row.stopped = new in stop
+            row.ended = row.stopped or new in last
         going = [k for k, row in enumerate(rows) if not row.ended]
         if not going or not left:
             return
@@ -108,6 +114,14 @@ def _choose(model: TunedModel, logits: Tensor, rows: Sequence[Row]) -> list[int]
     return chosen
 
 
+def read_in_steps(model: TunedModel, texts: Sequence[Sequence[int]], steps: int) -> Tensor:
+    """Last hidden states [rows, model_dim] of texts whose last `steps` ids are read one by one."""
+    batch = _Batch(model, [list(text[:-steps]) for text in texts])
+    for k in range(-steps, 0):
+        batch.step([text[k] for text in texts])
+    return batch.hidden
+
+
 class _Batch:
     """Rows inside the decoder: the cache, and the last hidden state of each, [rows, model_dim].
 
@@ -115,8 +129,10 @@ class _Batch:
     """
 
     def __init__(self, model: TunedModel, texts: Sequence[list[int]]):
-        self.decoder = model.decoder.model
-        self.device = self.decoder.embed_tokens.weight.device
+        self.decoder = model.decoder.base_model
+        self.embed = model.decoder.get_input_embeddings()
+        self.device = next(self.embed.parameters()).device
+        self.takes_positions = "position_ids" in signature(self.decoder.forward).parameters
         self.cache = DynamicCache(config=model.decoder.config)
         rows = [self._embedded(torch.tensor(ids, device=self.device)) for ids in texts]
         if isinstance(model, PromptTuning):
@@ -130,15 +146,16 @@ class _Batch:
 
     def _embedded(self, ids: Tensor) -> Tensor:
         # through the module: Gemma scales embeddings on the way out, and only there
-        return self.decoder.embed_tokens(ids)
+        return self.embed(ids)
 
     def _run(self, inputs: Tensor, positions: Tensor) -> None:
+        known = {"position_ids": positions} if self.takes_positions else {}
         states = self.decoder(
             inputs_embeds=inputs,
             attention_mask=self.mask,
-            position_ids=positions,
             past_key_values=self.cache,
             use_cache=True,
+            **known,
         ).last_hidden_state
         self.hidden = states[:, -1]
 

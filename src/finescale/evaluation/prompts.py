@@ -13,7 +13,7 @@ import numpy as np
 
 from finescale.corpora import generator
 from finescale.errors import UserError
-from finescale.tokens import ExampleFormat, Tokenizer
+from finescale.tokens import AnyTokenizer, ExampleFormat
 from finescale.tokens.languages import language_name
 
 Record = Mapping[str, str]
@@ -29,7 +29,7 @@ class Prompt:
 
 
 def finetuning_prompts(
-    records: Sequence[Record], form: ExampleFormat, tokenizer: Tokenizer
+    records: Sequence[Record], form: ExampleFormat, tokenizer: AnyTokenizer
 ) -> list[Prompt]:
     """`<bos> source <sep>`, as finetuning has it."""
     rows = tokenizer.encode([form.apply(dict(record)) for record in records])
@@ -78,7 +78,7 @@ class FewShot:
 
 
 def few_shot_prompts(
-    records: Mapping[int, Record], pool: Sequence[Record], form: FewShot, tokenizer: Tokenizer
+    records: Mapping[int, Record], pool: Sequence[Record], form: FewShot, tokenizer: AnyTokenizer
 ) -> list[Prompt]:
     """`<bos>`, demonstrations from `pool`, each on lines of its own, and the record without target.
 
@@ -128,13 +128,14 @@ def _same(one: Record, other: Record) -> bool:
 
 
 def _few_shot_prompt(
-    record: Record, shown: Sequence[Record], form: FewShot, tokenizer: Tokenizer
+    record: Record, shown: Sequence[Record], form: FewShot, tokenizer: AnyTokenizer
 ) -> Prompt:
-    # a piece never spans a space: the ids of parts are those of the parts joined by spaces
-    words = (part.strip(" ") for part in form.words(*_languages(record)))
-    before, after, newline = tokenizer.encode([*words, "\n"])
+    # the ids of parts are those of the parts joined by spaces
+    head, *tail = (part.strip(" ") for part in form.words(*_languages(record)))
+    (before,), (after,) = tokenizer.encode([head]), tokenizer.encode_after(tail)
+    newline = tokenizer.newline()
     rows = [
-        tokenizer.encode([_one_line(text) for text in texts])
+        tokenizer.encode_after([_one_line(text) for text in texts])
         for texts in ([record["source"]], _field(shown, "source"), _field(shown, "target"))
     ]
     structure = (len(shown) + 1) * len([*before, *after]) + len(shown) * len(newline)
@@ -151,11 +152,6 @@ def _few_shot_prompt(
         sum(kept) < sum(map(len, group)) for group, kept in zip(rows, lengths, strict=True)
     )
     return Prompt(np.concatenate(ids), cut_source, any(cut_shown))
-
-
-def newline_id(tokenizer: Tokenizer) -> int:
-    """The id that ends a line."""
-    return int(tokenizer.encode(["\n"])[0][-1])
 
 
 def _field(records: Sequence[Record], name: str) -> list[str]:

@@ -1,7 +1,8 @@
 """The decoder: transformers' Gemma classes at the sizes of the paper's Table 3.
 
 Gemma is that block to the letter: multi-query attention (one key/value head), gated feed-forward
-network, rotary positions, RMSNorm before each sublayer, embeddings tied to the output layer.
+network, rotary positions, RMSNorm before each sublayer, embeddings tied to the output layer. What
+others trained can be any causal language model of transformers, as `models.checkpoint` leaves it.
 """
 
 from collections.abc import Mapping
@@ -10,9 +11,18 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from transformers import GemmaConfig, GemmaForCausalLM
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    GemmaConfig,
+    GemmaForCausalLM,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
 from transformers.initialization import no_init_weights
 from transformers.utils import logging
+
+from finescale.models.structure import vocabulary_parameters
 
 PAD, EOS, BOS = 0, 1, 2  # the same in every tokenizer of the project
 
@@ -57,21 +67,21 @@ def build_decoder(size: Mapping[str, int], vocab_size: int, seed: int) -> GemmaF
         return GemmaForCausalLM(decoder_config(size, vocab_size))
 
 
-def hollow_decoder(config: GemmaConfig) -> GemmaForCausalLM:
+def hollow_decoder(config: PreTrainedConfig) -> PreTrainedModel:
     """A decoder whose weights are still to be filled in.
 
     The system gives memory on first use, so it takes none until then.
     """
     with no_init_weights():
-        model = GemmaForCausalLM(config)
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     model.tie_weights()
     return model
 
 
-def count_parameters(model: GemmaForCausalLM) -> ParameterCounts:
+def count_parameters(model: PreTrainedModel) -> ParameterCounts:
     """Parameters of a model that is not wrapped by a tuning method."""
     total = sum(parameter.numel() for parameter in model.parameters())
-    return ParameterCounts(total, total - model.model.embed_tokens.weight.numel())
+    return ParameterCounts(total, total - vocabulary_parameters(model))
 
 
 def parameter_counts(size: Mapping[str, int], vocab_size: int) -> ParameterCounts:
@@ -81,20 +91,30 @@ def parameter_counts(size: Mapping[str, int], vocab_size: int) -> ParameterCount
 
 
 def save_decoder(
-    model: GemmaForCausalLM, folder: Path, weights: dict[str, Tensor] | None = None
+    model: PreTrainedModel, folder: Path, weights: dict[str, Tensor] | None = None
 ) -> None:
     """Write config.json and model.safetensors as transformers reads them.
 
     `weights` are the model's own by name, tied ones once, where it does not hold them itself.
     """
+    if weights is not None:
+        weights = weights | _buffers(model)
     model.save_pretrained(folder, state_dict=weights)
 
 
-def read_config(folder: Path) -> GemmaConfig:
+def _buffers(model: PreTrainedModel) -> dict[str, Tensor]:
+    """What a checkpoint holds besides weights; nothing in most models."""
+    weights = {name for name, _ in model.named_parameters(remove_duplicate=False)}
+    return {name: value for name, value in model.state_dict().items() if name not in weights}
+
+
+def read_config(folder: Path) -> PreTrainedConfig:
     """The configuration of a decoder that `save_decoder` wrote."""
-    return GemmaConfig.from_pretrained(folder, local_files_only=True)
+    return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
-def load_decoder(folder: Path) -> GemmaForCausalLM:
+def load_decoder(folder: Path) -> PreTrainedModel:
     """Read a decoder that `save_decoder` wrote, in float32 whatever the file holds."""
-    return GemmaForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+    return AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False
+    )

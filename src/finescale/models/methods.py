@@ -24,11 +24,11 @@ from peft import (
 )
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from transformers import GemmaForCausalLM
+from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from finescale.models.decoder import load_decoder, save_decoder
-
-LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+from finescale.models.structure import blocks, lora_targets
 
 
 class TunedModel(nn.Module, ABC):
@@ -38,17 +38,17 @@ class TunedModel(nn.Module, ABC):
     in place of the layers they replace.
     """
 
-    def __init__(self, model: nn.Module, decoder: GemmaForCausalLM):
+    def __init__(self, model: nn.Module, decoder: PreTrainedModel):
         super().__init__()
         self.model, self.decoder = model, decoder
 
     def forward(self, ids: Tensor) -> Tensor:
         """Hidden states [rows, length, model_dim] of ids [rows, length]."""
-        return self.decoder.model(input_ids=ids).last_hidden_state
+        return self.decoder.base_model(input_ids=ids, use_cache=False).last_hidden_state
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Next-token logits in float32 [..., vocabulary] of hidden states [..., model_dim]."""
-        return self.decoder.lm_head(hidden).float()
+        return self.decoder.get_output_embeddings()(hidden).float()
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """The parameters that training changes, by name."""
@@ -71,7 +71,7 @@ class TunedModel(nn.Module, ABC):
 class FullTuning(TunedModel):
     """Full-model tuning (FMT): every parameter trains. Pretraining is the same thing."""
 
-    def __init__(self, decoder: GemmaForCausalLM):
+    def __init__(self, decoder: PreTrainedModel):
         super().__init__(decoder, decoder)
 
     def save(self, folder: Path, weights: dict[str, Tensor] | None = None) -> None:
@@ -82,7 +82,7 @@ class AdapterTuning(TunedModel):
     """A frozen decoder and a peft adapter beside it; the adapter alone is saved."""
 
     def __init__(self, model: PeftModel):
-        super().__init__(model, cast(GemmaForCausalLM, model.get_base_model()))
+        super().__init__(model, cast(PreTrainedModel, model.get_base_model()))
         self.config = model.peft_config["default"]
 
     def save(self, folder: Path, weights: dict[str, Tensor] | None = None) -> None:
@@ -132,20 +132,21 @@ class PromptTuning(AdapterTuning):
     def forward(self, ids: Tensor) -> Tensor:
         prompt = self.prompt
         # through the module: Gemma scales embeddings on the way out, and only there
-        text = self.decoder.model.embed_tokens(ids)
+        text = self.decoder.get_input_embeddings()(ids)
         inputs = torch.cat([prompt.expand(len(ids), -1, -1).to(text.dtype), text], dim=1)
-        hidden = self.decoder.model(inputs_embeds=inputs).last_hidden_state
+        hidden = self.decoder.base_model(inputs_embeds=inputs, use_cache=False).last_hidden_state
         return hidden[:, len(prompt) :]
 
 
-def _lora(decoder: GemmaForCausalLM, rank: int, content_ids: np.ndarray, seed: int) -> LoraTuning:
+def _lora(decoder: PreTrainedModel, rank: int, content_ids: np.ndarray, seed: int) -> LoraTuning:
     # alpha = rank gives scale 1, the paper's W + BA; alpha / r would fake an effect of the rank
     config = LoraConfig(
         task_type="CAUSAL_LM",
         r=rank,
         lora_alpha=rank,
         lora_dropout=0.0,
-        target_modules=LORA_TARGETS,
+        target_modules=lora_targets(decoder),
+        fan_in_fan_out=any(isinstance(part, Conv1D) for part in blocks(decoder).modules()),
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -153,7 +154,7 @@ def _lora(decoder: GemmaForCausalLM, rank: int, content_ids: np.ndarray, seed: i
 
 
 def _prompt(
-    decoder: GemmaForCausalLM, length: int, content_ids: np.ndarray, seed: int
+    decoder: PreTrainedModel, length: int, content_ids: np.ndarray, seed: int
 ) -> PromptTuning:
     config = PromptTuningConfig(
         task_type="CAUSAL_LM", num_virtual_tokens=length, prompt_tuning_init="RANDOM"
@@ -164,7 +165,7 @@ def _prompt(
         content_ids, size=length, replace=length > len(content_ids)
     )
     with torch.no_grad():
-        scaled = decoder.model.embed_tokens(torch.from_numpy(ids.astype(np.int64)))
+        scaled = decoder.get_input_embeddings()(torch.from_numpy(ids.astype(np.int64)))
         tuned.prompt.copy_(scaled)
     return tuned
 
@@ -182,7 +183,7 @@ def _renamed_attribute_allowed() -> Iterator[None]:
 
 
 def attach(
-    decoder: GemmaForCausalLM,
+    decoder: PreTrainedModel,
     method: str,
     pet_parameter_size: int | None = None,
     content_ids: np.ndarray | None = None,

@@ -121,8 +121,20 @@ class Tokenizer:
         return np.array([i for i in range(self.vocab_size) if not any(test(i) for test in apart)])
 
     def encode(self, texts: list[str]) -> list[np.ndarray]:
-        """Ids of each text, int32, without bos or eos."""
-        return [np.array(ids, dtype=np.int32) for ids in self._processor.encode(texts)]
+        """Ids of each text, int32, without bos or eos; not to be written to."""
+        return self._processor.encode(texts, return_type="numpy", num_threads=1)
+
+    def encode_after(self, texts: list[str]) -> list[np.ndarray]:
+        """Ids of each text as it follows a word and a space: a piece never spans a space."""
+        return self.encode(texts)
+
+    def newline(self) -> np.ndarray:
+        """Ids of the end of a line."""
+        return self.encode(["\n"])[0]
+
+    def line_ends(self) -> tuple[set[int], set[int]]:
+        """The ids with which a line ends: without text before the end, and with some (none)."""
+        return {int(self.newline()[-1])}, set()
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of these ids; control symbols are left out."""

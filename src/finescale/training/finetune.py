@@ -60,7 +60,7 @@ def finetune(
 ) -> dict[str, Any]:
     """Tune a base model, keep the best dev weights, measure them; returns result.json's content.
 
-    `parameters` are the recipe's; `base` is the folder that `pretrain` wrote; `resume` keeps the
+    `parameters` are the recipe's; `base` is the folder of the base model; `resume` keeps the
     state of an unfinished run. `out` gets result.json and model/ (fmt) or adapter/. A run that
     diverges, or whose base model did, has a result and no weights. Every process of a company
     calls this; the leading one alone writes.

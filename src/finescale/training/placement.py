@@ -15,6 +15,7 @@ from torch.distributed.tensor import DTensor, Replicate, distribute_tensor
 
 from finescale.launch import ALONE, CPU, Company, Hardware
 from finescale.models import TunedModel, find_device
+from finescale.models.structure import blocks
 from finescale.training.loss import TargetLoss
 
 
@@ -46,7 +47,7 @@ class Placement:
         self.company.decide(lambda: None)  # the others wait here until the weights are made
         whole = {name: parameter.detach() for name, parameter in loss.named_parameters()}
         mesh = init_device_mesh(self.device.type, (self.company.ranks,))
-        for part in [*loss.model.decoder.model.layers, loss]:
+        for part in [*blocks(loss.model.decoder), loss]:
             fully_shard(part, mesh=mesh, reshard_after_forward=True)
         with torch.no_grad():
             for name, parameter in loss.named_parameters():

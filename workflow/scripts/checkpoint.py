@@ -1,0 +1,47 @@
+"""Take over a base model made elsewhere: its files checked, its size counted."""
+
+from finescale.errors import UserError
+from finescale.store import Job, run_job
+
+
+def make(job: Job) -> None:
+    """Write model/ as transformers reads it, and result.json as pretraining does."""
+    from finescale.evaluation.serving import check_decoding
+    from finescale.models import count_parameters
+    from finescale.models.checkpoint import check_use, context_of, lay_out, load_checked
+    from finescale.training.results import write_json
+
+    artifacts = zip(job.parameters["files"], job.inputs("files"), strict=True)
+    files = {name: artifact.file("data") for name, artifact in artifacts}
+    lay_out(files, job.out / "model")
+    model = load_checked(job.out / "model")
+    check_vocabulary(job, model.decoder.get_input_embeddings().weight.shape[0])
+    check_use(model)
+    check_decoding(model)
+    counts = count_parameters(model.decoder)
+    result = {
+        "status": "ok",
+        "reason": None,
+        "architecture": type(model.decoder).__name__,
+        "context": context_of(model.decoder),
+        "model_parameters": counts.total,
+        "non_embedding_parameters": counts.non_embedding,
+    }
+    write_json(job.out / "result.json", result)
+    print(f"{result['architecture']}: {counts.total:,} parameters, context {result['context']}")
+
+
+def check_vocabulary(job: Job, embeddings: int) -> None:
+    """UserError where the family's tokenizer has ids that the model has not, or others."""
+    from finescale.tokens import open_tokenizer
+
+    size = open_tokenizer(job.input("tokenizer")).vocab_size
+    if size > embeddings:
+        raise UserError(
+            f"the family's tokenizer has {size} ids, this model has embeddings of {embeddings}: "
+            "models of one family share a tokenizer"
+        )
+
+
+if __name__ == "__main__":
+    run_job(make, ["finescale.models.checkpoint", "finescale.evaluation.serving"])
