@@ -8,7 +8,7 @@ sources.lock.json.
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -91,10 +91,19 @@ class RawFile:
         return f"restore {self.path} (git checkout -- {self.path})"
 
 
+@dataclass(frozen=True)
+class Locked:
+    """What the lock says of a raw file: valid as long as sources.yaml has it at that URL."""
+
+    sha256: str
+    size: int
+    url: str | None
+
+
 class Sources(Mapping[str, Source]):
     """All entries by name, and the raw files behind them."""
 
-    def __init__(self, entries: Mapping[str, Source], locked: Mapping[str, Pin], path: Path):
+    def __init__(self, entries: Mapping[str, Source], locked: Mapping[str, Locked], path: Path):
         self._entries, self._locked, self.path = entries, locked, path
 
     def __getitem__(self, name: str) -> Source:
@@ -125,6 +134,15 @@ class Sources(Mapping[str, Source]):
 
     def file(self, raw: str) -> RawFile:
         """One raw file, by the name that `expand` gives."""
+        file = self.declared(raw)
+        locked = self._locked.get(file.name)
+        if file.pin.sha256 or locked is None or locked.url not in (*file.urls, None):
+            return file
+        pin = replace(file.pin, sha256=locked.sha256, size=locked.size)
+        return replace(file, pin=pin)
+
+    def declared(self, raw: str) -> RawFile:
+        """One raw file with what sources.yaml alone says of it."""
         source, part = self._split(raw)
         if not source.parts:
             return self._whole(source)
@@ -135,7 +153,7 @@ class Sources(Mapping[str, Source]):
             name=raw,
             path=self._part_path(source, part),
             urls=tuple(_part_url(source, url, part) for url in source.urls),
-            pin=self._pinned(raw, pin),
+            pin=pin,
             licence=source.licence,
             purpose=source.purpose,
         )
@@ -160,15 +178,8 @@ class Sources(Mapping[str, Source]):
         return self._entries[name], part
 
     def _whole(self, source: Source) -> RawFile:
-        pin = self._pinned(source.name, source.pin)
         about = {"licence": source.licence, "purpose": source.purpose}
-        return RawFile(source.name, source.path, source.urls, pin, **about)
-
-    def _pinned(self, raw: str, pin: Pin) -> Pin:
-        locked = self._locked.get(raw)
-        if pin.sha256 or locked is None:
-            return pin
-        return Pin(locked.sha256, locked.size, pin.records, pin.md5)
+        return RawFile(source.name, source.path, source.urls, source.pin, **about)
 
     def _part_path(self, source: Source, part: str) -> Path:
         if source.files:
@@ -226,16 +237,23 @@ def _entries(file: Path) -> Mapping[str, Any]:
     return entries
 
 
-def _read_lock(path: Path) -> dict[str, Pin]:
+def _read_lock(path: Path) -> dict[str, Locked]:
     if not path.exists():
         return {}
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return {name: _pin(entry, f"{path}: {name}") for name, entry in content.items()}
-    except (ValueError, AttributeError) as error:
+        return {name: _locked(entry, f"{path}: {name}") for name, entry in content.items()}
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
         raise UserError(
-            f"{path} is not a lock ({error}): restore it (git checkout -- {path})"
+            f"{path} is not a lock ({error!r}): restore it (git checkout -- {path})"
         ) from None
+
+
+def _locked(entry: Mapping[str, Any], where: str) -> Locked:
+    pin = _pin(entry, where)
+    if pin.sha256 is None or pin.size is None:
+        raise ValueError(f"{where} has no sha256 or no size")
+    return Locked(pin.sha256, pin.size, entry.get("url"))
 
 
 def _source(name: str, entry: Any, root: Path, file: Path) -> Source:
