@@ -96,7 +96,7 @@ class Locked:
     """What the lock says of a raw file: valid as long as sources.yaml has it at that URL."""
 
     sha256: str
-    size: int
+    size: int | None
     url: str | None
 
 
@@ -243,16 +243,16 @@ def _read_lock(path: Path) -> dict[str, Locked]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return {name: _locked(entry, f"{path}: {name}") for name, entry in content.items()}
-    except (ValueError, AttributeError, KeyError, TypeError) as error:
+    except (ValueError, AttributeError) as error:
         raise UserError(
-            f"{path} is not a lock ({error!r}): restore it (git checkout -- {path})"
+            f"{path} is not a lock ({error}): restore it (git checkout -- {path})"
         ) from None
 
 
 def _locked(entry: Mapping[str, Any], where: str) -> Locked:
     pin = _pin(entry, where)
-    if pin.sha256 is None or pin.size is None:
-        raise ValueError(f"{where} has no sha256 or no size")
+    if pin.sha256 is None:
+        raise UserError(f"{where} has no sha256: delete the line, or restore the file from git")
     return Locked(pin.sha256, pin.size, entry.get("url"))
 
 
