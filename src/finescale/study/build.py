@@ -68,7 +68,7 @@ def plan_study(raw_config: Any, schema: Path, sources_file: Path, name: str) -> 
 def _check_raw_files(config: Mapping[str, Any], sources: Sources, name: str) -> None:
     """UserError for raw files that the config names and nobody declares."""
     mistakes = []
-    for key, raw in _raw_files(config):
+    for key, raw in raw_files(config):
         try:
             for each in sources.expand(raw):
                 sources.pin(each)
@@ -77,7 +77,7 @@ def _check_raw_files(config: Mapping[str, Any], sources: Sources, name: str) -> 
     refuse_mistakes(name, mistakes)
 
 
-def _raw_files(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def raw_files(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Every raw file that a config names, with the key that does."""
     for key, dataset in _datasets(config):
         for raw in dataset["raw"]:
