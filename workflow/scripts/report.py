@@ -30,6 +30,7 @@ def make(job: Job) -> None:
             for name, artifact in zip(parameters[f"{kind}s"], job.inputs(f"{kind}s"), strict=True)
         ],
         unsupported=parameters["unsupported"],
+        cards=[artifact.json("card.json") for artifact in job.inputs("cards")],
         stamp=parameters.get("stamp", ""),
     )
     (job.out / "report.html").write_text(render(study), encoding="utf-8")

@@ -22,7 +22,7 @@ def _lines(card: Card) -> Iterator[str]:
         f"Task `{card['task']}`. Models read `{card['template']}`, at most {most['source']} tokens "
         f"of it, and learn at most {most['target']} tokens of the target."
     )
-    yield from _section("Examples", "", rows.size_rows(card))
+    yield from _section("Examples", rows.SIZES, rows.size_rows(card))
     yield from _section("Lengths", rows.LENGTHS, rows.length_rows(card))
     yield from _section("Cleaning", "", rows.cleaning_rows(card))
     yield from _section("Overlap", rows.RULE, rows.overlap_rows(card))

@@ -10,6 +10,7 @@ Row = dict[str, int | float | str | None]
 
 KINDS = {"test": "test ", "zero_shot": "zero-shot ", "later_test": "later test "}
 ENDS = ("source", "target")
+LENGTH_NAMES = ("median", "p95", "max")  # after the mean
 UNITS = ("characters", "words", "tokens")
 LENGTHS = (
     "Each cell: mean / median / 95th percentile / longest. A character of a script without spaces "
@@ -23,10 +24,10 @@ RULE = (
     "script without spaces counts as a word."
 )
 MEANING = (
-    "An example that training holds can be answered from memory, and one that it holds in part or "
-    "nearly can be guessed more easily: scores and losses on such examples are better than on "
-    "unseen text, most of all those of models that trained on much of the data."
+    "What training holds can be answered from memory, in part or whole. On such examples scores "
+    "and losses are better than on unseen text, most of all where a model trained on much of it."
 )
+SIZES = "Repeated are examples with the same source and target as an earlier one of the set."
 
 
 def title_of(one: Mapping[str, Any]) -> str:
@@ -50,7 +51,7 @@ def languages_of(one: Mapping[str, Any]) -> str:
     pairs = [(f"{pair['source']}-{pair['target']}", pair["examples"]) for pair in one["languages"]]
     if len(pairs) == 1:
         return pairs[0][0]
-    return ", ".join(f"{name} {percent(count, one['examples'])}%" for name, count in pairs)
+    return ", ".join(f"{name} {100 * count / one['examples']:.3g}%" for name, count in pairs)
 
 
 def length_rows(card: Card) -> Iterator[Row]:
@@ -68,7 +69,7 @@ def length_rows(card: Card) -> Iterator[Row]:
 def _lengths(found: Mapping[str, float] | None) -> str | None:
     if found is None:
         return None
-    return " / ".join(f"{found[name]:.4g}" for name in ("mean", "median", "p95", "max"))
+    return " / ".join([f"{found['mean']:.1f}", *(f"{found[name]}" for name in LENGTH_NAMES)])
 
 
 def cleaning_rows(card: Card) -> Iterator[Row]:
@@ -98,11 +99,11 @@ def overlap_rows(card: Card) -> Iterator[Row]:
 
 
 def percent(part: int, whole: int) -> float | None:
-    """A share in percent with two decimals, None of nothing; what is little does not become 0."""
+    """A share in percent with two decimals, None of nothing; a small one keeps a digit."""
     if not whole:
         return None
     share = 100 * part / whole
-    return round(share, 2) or share
+    return round(share, 2) or float(f"{share:.1g}")
 
 
 def overlap_sentences(card: Card) -> Iterator[str]:
@@ -113,28 +114,22 @@ def overlap_sentences(card: Card) -> Iterator[str]:
 
 
 def _overlap_sentence(name: str, found: Mapping[str, int]) -> str:
-    count, parts = found["examples"], []
-    for key, words in (
-        ("pair", "whole"),
-        ("source", "with their source"),
-        ("target", "with their target"),
-    ):
-        if found[key]:
-            parts.append(f"{_of(found[key], count)} {words}")
+    count = found["examples"]
+    parts = [f"{_of(found['pair'], count)}) whole"] if found["pair"] else []
+    parts += [f"the {end} of {_of(found[end], count)})" for end in ENDS if found[end]]
     for end in ENDS:
-        if found[f"near_{end}"]:
-            long = found[f"long_{end}"]
-            parts.append(f"{_of(found[f'near_{end}'], long)} of the {long:,} long {end}s nearly")
+        near, long = found[f"near_{end}"], found[f"long_{end}"]
+        if near:
+            parts.append(f"nearly the {end} of {_of(near, long)} of the {long:,} long ones)")
     if not parts:
-        return (
-            f"Training holds none of the {count:,} examples of {name}, not even in part or nearly."
-        )
+        return f"Training holds none of the {count:,} examples of {name}, in part or nearly either."
     return f"Of the {count:,} examples of {name}, training holds {_listed(parts)}."
 
 
 def _of(part: int, whole: int) -> str:
+    """A count and the beginning of a bracket with its share."""
     share = 100 * part / whole
-    return f"{part:,} ({share:.1f}%)" if share >= 0.05 else f"{part:,} (below 0.1%)"
+    return f"{part:,} ({share:.1f}%" if share >= 0.05 else f"{part:,} (below 0.1%"
 
 
 def _listed(parts: list[str]) -> str:
@@ -157,7 +152,6 @@ def file_rows(card: Card) -> Iterator[Row]:
 
 def without_empty(rows: list[Row]) -> list[Row]:
     """The rows without the columns that have nothing in any of them."""
-    kept = [
-        name for name in (rows[0] if rows else ()) if any(row[name] is not None for row in rows)
-    ]
+    names = rows[0] if rows else {}
+    kept = [name for name in names if any(row[name] is not None for row in rows)]
     return [{name: row[name] for name in kept} for row in rows]

@@ -6,13 +6,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from finescale.cli import advice, cost, design, gc, imports, laws, preview, show, store
+from finescale.cli import advice, cost, data, design, gc, imports, laws, preview, show, store
 from finescale.errors import UserError
 
 GROUPS = {
     "scaling laws from a table of finetuning runs": (laws, advice, design),
     "a study that is not finished": (cost, preview),
     "questions about a store of results": (store, gc, imports),
+    "what models learn from": (data,),
     "what models wrote": (show,),
 }
 

@@ -9,8 +9,10 @@ from statistics import median
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from finescale.cards.rows import MEANING, Card, overlap_sentences, title_of
 from finescale.laws import Point, TaskFit
 from finescale.report.captions import Caption, caption
+from finescale.report.cards import card_tables
 from finescale.report.counts import Runs, base_models, laws_by_status, runs_by_method
 from finescale.report.svg import inline
 from finescale.report.tables import MINUS, in_words, tables_of, with_interval
@@ -70,6 +72,7 @@ class Study:
     claims: Sequence[Claim]
     drawings: Sequence[Drawing]
     unsupported: Mapping[str, str]  # why a figure or table is not drawn
+    cards: Sequence[Card] = ()  # what is known of each task's data
     stamp: str = ""  # of a preview, which is not the study's own page
 
     def path(self, drawing: Drawing) -> str:
@@ -107,6 +110,7 @@ def render(study: Study) -> str:
         "share": share,
         "numbered": numbered,
         "in_words": in_words,
+        "title_of": title_of,
     }
     titles = {fit.settings.task: fit.settings.title for fit in study.fits}
     return environment.get_template("page.html").render(
@@ -117,6 +121,9 @@ def render(study: Study) -> str:
         base_models=base_models(study.points),
         laws=laws_by_status(study.fits),
         tables_of=tables_of,
+        card_tables=card_tables,
+        overlap_sentences=overlap_sentences,
+        overlap_meaning=MEANING,
         bars=bars,
         summary=summary,
         line_words=line_words,

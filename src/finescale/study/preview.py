@@ -19,12 +19,14 @@ from finescale.study.suites import LOSS, shown_score
 RUNS = {  # as people say
     "finetune": "run",
     "pretrain": "base model",
+    "checkpoint": "base model",
     "generate": "generation",
     "loss": "later measurement",
 }
 # Stages whose parameter `rows` describes the inputs of one role, in their order.
 ROLES = {"points": "runs", "score": "outputs", "search": "runs", "pretraining_law": "models"}
 DRAWINGS = ("figure", "table", "search", "report")
+GIVEN = (*RUNS, "card")  # stages whose artifacts are taken as they are, where they are complete
 RESULTS = (*ROLES, "later_points", "fit", "joined_points", *DRAWINGS)  # every stage after the runs
 FACTORS_DRAWN = {name: factor for _, name, _, factor in DRAWN_FROM_SUITES}
 # A metric that takes torch and, in a large study, days; and what else a figure can show.
@@ -71,7 +73,7 @@ class _Reduction:
         self.plan, self.config, self.complete = plan, config, complete
         self.preview = Preview(Plan(plan.study, unsupported=dict(plan.unsupported)))
         # from what the study has to what the preview takes instead
-        self.taken = {item: item for item in complete if _stage(item) in RUNS}
+        self.taken = {item: item for item in complete if _stage(item) in GIVEN}
         self.reasons: dict[str, str] = {}  # of what the preview lacks
         self.behind: dict[str, frozenset[str]] = {}  # the runs that a result is made from
         self.cells = dict(_cells(plan))

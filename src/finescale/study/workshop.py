@@ -61,9 +61,9 @@ class Workshop:
             failed[preview.origins[made]] = reason
 
     def _whole_results(self, plan: Plan) -> Iterable[str]:
-        """The results of the study that are in its store, and sound."""
+        """The results and data cards of the study that are in its store, and sound."""
         for reference, recipe in plan.recipes.items():
-            if recipe.stage in RESULTS:
+            if recipe.stage in (*RESULTS, "card"):
                 with contextlib.suppress(UserError):
                     if not any(self.store.open(reference).problems()):
                         yield reference
