@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from finescale.corpora import convert, read_examples, read_texts, write_records
 from finescale.errors import UserError
 
+RECORDS = {"format": "records"}
 EXAMPLE = {
     "id": "p1",
     "source": "Cells\u2028and more.",
@@ -29,7 +30,7 @@ def test_raw_files_are_joined_in_order(tmp_path):
         write_lines(tmp_path / "a", {"id": "1", "text": "eins"}, {"text": "zwei", "id": "2"}),
         write_lines(tmp_path / "b", {"id": "3", "text": "三"}),
     ]
-    convert(raw, "records", "text", tmp_path / "text.jsonl")
+    convert(raw, RECORDS, "text", tmp_path)
     assert (tmp_path / "text.jsonl").read_text(encoding="utf-8") == (
         '{"id": "1", "text": "eins"}\n{"id": "2", "text": "zwei"}\n{"id": "3", "text": "三"}\n'
     )
@@ -38,8 +39,8 @@ def test_raw_files_are_joined_in_order(tmp_path):
 @pytest.mark.parametrize("split", ["train", "dev", "test"])
 def test_examples_survive(tmp_path, split):
     raw = write_lines(tmp_path / "raw", EXAMPLE, EXAMPLE | {"id": "p2"})
-    convert([raw], "records", split, tmp_path / "out")
-    assert list(read_examples(tmp_path / "out")) == [EXAMPLE, EXAMPLE | {"id": "p2"}]
+    convert([raw], RECORDS, split, tmp_path)
+    assert list(read_examples(tmp_path / f"{split}.jsonl")) == [EXAMPLE, EXAMPLE | {"id": "p2"}]
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(str.strip)
@@ -79,14 +80,9 @@ def test_a_bad_line_is_named(tmp_path, line, message):
 def test_texts_are_not_examples(tmp_path):
     raw = write_lines(tmp_path / "raw", {"id": "1", "text": "x"})
     with pytest.raises(UserError, match="target_language"):
-        convert([raw], "records", "train", tmp_path / "out")
+        convert([raw], RECORDS, "train", tmp_path)
 
 
 def test_an_empty_split_is_refused(tmp_path):
     with pytest.raises(UserError, match="'dev' has no records"):
-        convert([write_lines(tmp_path / "raw")], "records", "dev", tmp_path / "out")
-
-
-def test_an_unknown_format_is_refused(tmp_path):
-    with pytest.raises(UserError, match="'mlsum'"):
-        convert([], "mlsum", "dev", tmp_path / "out")
+        convert([write_lines(tmp_path / "raw")], RECORDS, "dev", tmp_path)

@@ -1,6 +1,7 @@
 """Raw files, typed records and subsets of them."""
 
-from finescale.corpora.records import convert, read_examples, read_texts, text_paths, write_records
+from finescale.corpora.convert import convert
+from finescale.corpora.records import read_examples, read_texts, text_paths, write_records
 from finescale.corpora.sources import fetch, not_pinned
 from finescale.corpora.subsets import generator, permutation, subset
 

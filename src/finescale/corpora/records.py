@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterable, Iterator
-from itertools import chain
 from pathlib import Path
 
 from finescale.errors import UserError
@@ -45,18 +44,6 @@ def write_records(path: Path, records: Iterable[dict[str, str]]) -> int:
             out.write(json.dumps(record, ensure_ascii=False) + "\n")
             count += 1
     return count
-
-
-def convert(raw: list[Path], form: str, split: str, out: Path) -> None:
-    """Read raw files of a format one after the other, check each record, and write them to `out`.
-
-    The split `text` holds documents, every other one examples.
-    """
-    if form != "records":
-        raise UserError(f"raw files of format {form!r} cannot be read yet; readable: records")
-    read = read_texts if split == "text" else read_examples
-    if write_records(out, chain.from_iterable(map(read, raw))) == 0:
-        raise UserError(f"split {split!r} has no records: {', '.join(map(str, raw))} empty")
 
 
 def _read(

@@ -1,35 +1,12 @@
-"""Which language a text is in.
-
-py3langid (Lui and Baldwin 2012, "langid.py") is a naive Bayes classifier over byte n-grams: its
-model is in the package, and the same text has the same answer everywhere. Choosing among the
-languages that prompts can name instead of all that it knows makes short texts far safer.
-"""
+"""Whether a text is in the language it should be in, of those that prompts can name."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
-from finescale.tokens.languages import LANGUAGE_NAMES
-
-
-@lru_cache(maxsize=1)
-def _identifier() -> Any:
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
-    identifier.set_languages(LANGUAGE_NAMES)
-    return identifier
-
-
-def identify(text: str) -> str | None:
-    """The most likely language; None where nothing tells: no letters, or letters of no language."""
-    if not any(map(str.isalpha, text)):
-        return None
-    ranked = _identifier().rank(text)
-    return ranked[0][0] if ranked[0][1] > ranked[-1][1] else None
+from finescale.corpora.languages import LANGUAGE_NAMES, identify
 
 
 def in_wrong_language(texts: Sequence[str], targets: Sequence[str]) -> np.ndarray:

@@ -1,17 +1,7 @@
 """Names of languages, as prompts write them."""
 
+from finescale.corpora.languages import LANGUAGE_NAMES
 from finescale.errors import UserError
-
-LANGUAGE_NAMES = {
-    "de": "German",
-    "en": "English",
-    "es": "Spanish",
-    "fr": "French",
-    "hi": "Hindi",
-    "pl": "Polish",
-    "tr": "Turkish",
-    "zh": "Chinese",
-}
 
 
 def language_name(code: str) -> str:

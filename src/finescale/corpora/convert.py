@@ -1,0 +1,255 @@
+"""From raw files to one file of typed records, or one for each shard."""
+
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from itertools import chain, compress
+from json.encoder import encode_basestring as quoted
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, Any
+
+import numpy as np
+
+from finescale.corpora.cleaning import clean, filters, first_occurrences
+from finescale.corpora.formats import Columns, Raw, read
+from finescale.corpora.records import read_examples, read_texts, write_records
+from finescale.corpora.workers import in_order
+from finescale.errors import UserError
+
+RECORDS = {"format": "records"}
+COUNTED_FIRST = ("read", "kept", "empty")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file of records: from which raw files (with their numbers in the split), what is left
+    out, and where it goes."""
+
+    raw: tuple[tuple[int, Raw], ...]
+    cleaning: Mapping[str, Any]
+    path: Path
+
+    @property
+    def hashes(self) -> Path:
+        """The file of the records' 64-bit hashes, eight bytes each."""
+        return self.path.with_suffix(".hashes")
+
+
+def convert(
+    raw: Sequence[Path],
+    settings: Mapping[str, Any],
+    split: str,
+    out: Path,
+    names: Sequence[str] = (),
+    unfinished: Path | None = None,
+    workers: int = 1,
+) -> dict[str, int] | None:
+    """Turn the raw files of a split into `<split>.jsonl` in the folder `out`.
+
+    `settings` is what a corpus recipe says of the split: `{"format": "records"}` for records of
+    ours, which are checked and joined, or `readings`, with `languages`, `cleaning` and `shards`
+    (then each raw file has a file of its own, `text-00000.jsonl` and so on, made by `workers`
+    processes). The split `text` holds documents, every other one examples. `names` are what
+    messages call the raw files. Finished files wait in `unfinished` for those that are not.
+
+    Returns how many records were read, kept, and left out for what; None for plain records.
+    UserError when a raw file cannot be read or no record is left.
+    """
+    if settings.get("format") == "records" and "languages" not in settings:
+        _join(raw, split, out / f"{split}.jsonl")
+        return None
+    with TemporaryDirectory(dir=out) as scratch:
+        folder = (unfinished or Path(scratch)) / f"{split}.parts"
+        folder.mkdir(parents=True, exist_ok=True)
+        parts = _parts(raw, names or list(map(str, raw)), settings, split, folder)
+        counts = sum((Counter(each) for each in in_order(_make, parts, workers)), Counter())
+        if settings.get("cleaning", {}).get("duplicates"):
+            counts["duplicates"] = _drop_duplicates(parts, out, workers)
+            counts["kept"] -= counts["duplicates"]
+        else:
+            for part in parts:
+                shutil.move(part.path, out / part.path.name)
+        shutil.rmtree(folder)
+    if not counts["kept"]:
+        raise UserError(f"split {split!r} has no records left: {dict(counts)}")
+    return _in_order_of_use(counts, parts)
+
+
+def _join(raw: Sequence[Path], split: str, out: Path) -> None:
+    read = read_texts if split == "text" else read_examples
+    if write_records(out, chain.from_iterable(map(read, raw))) == 0:
+        raise UserError(f"split {split!r} has no records: {', '.join(map(str, raw))} empty")
+
+
+def _in_order_of_use(counts: Counter[str], parts: Sequence[Part]) -> dict[str, int]:
+    """All counts that were asked for, those of zero too."""
+    asked = [name for name in parts[0].cleaning if name not in COUNTED_FIRST]
+    return {name: counts[name] for name in dict.fromkeys([*COUNTED_FIRST, *counts, *asked])}
+
+
+def _parts(
+    raw: Sequence[Path],
+    names: Sequence[str],
+    settings: Mapping[str, Any],
+    split: str,
+    folder: Path,
+) -> list[Part]:
+    """The files to be made, each with its raw files."""
+    readings = settings.get("readings", [RECORDS])
+    readings = list(readings) * len(raw) if len(readings) == 1 else list(readings)
+    given, documents = settings.get("languages"), split == "text"
+    numbered = [
+        (number, Raw(reading, paths, called, _languages(given, reading), folder, documents))
+        for number, reading, paths, called in _grouped(raw, names, readings)
+    ]
+    cleaning = settings.get("cleaning", {})
+    if not settings.get("shards"):
+        return [Part(tuple(numbered), cleaning, folder / f"{split}.jsonl")]
+    return [
+        Part((each,), cleaning, folder / f"{split}-{shard:05d}.jsonl")
+        for shard, each in enumerate(numbered)
+    ]
+
+
+def _grouped(
+    raw: Sequence[Path], names: Sequence[str], readings: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[int, Mapping[str, Any], tuple[Path, ...], tuple[str, ...]]]:
+    """Each raw file with its number, or two for one where the format has its sides in two files."""
+    number = 0
+    while number < len(raw):
+        size = 2 if readings[number]["format"] == "moses" else 1
+        paths = tuple(raw[number : number + size])
+        if len(paths) < size or (size == 2 and readings[number + 1]["format"] != "moses"):
+            raise UserError(
+                f"{names[number]}: moses files come in pairs, source then target; `raw` lists this "
+                "one without its second"
+            )
+        yield number, readings[number], paths, tuple(names[number : number + size])
+        number += size
+
+
+def _languages(given: Sequence[str] | None, reading: Mapping[str, Any]) -> tuple[str, str] | None:
+    if given:
+        return given[0], given[1]
+    return (reading["language"],) * 2 if "language" in reading else None
+
+
+def _make(part: Part) -> dict[str, int]:
+    """Write a part's file, unless an earlier run did; return what it counted."""
+    done = part.path.with_suffix(".json")
+    if done.exists() and part.path.exists():  # or else it was on its way out
+        return json.loads(done.read_text())
+    counts: Counter[str] = Counter()
+    partial = part.path.with_suffix(".partial")
+    with partial.open("wb") as out, ExitStack() as stack:
+        hashes = None
+        if part.cleaning.get("duplicates"):
+            hashes = stack.enter_context(part.hashes.open("wb"))
+        for number, raw in part.raw:
+            _write(raw, number, part.cleaning, out, hashes, counts)
+        out.flush()
+        os.fsync(out.fileno())
+    partial.rename(part.path)
+    done.write_text(json.dumps(counts))
+    return dict(counts)
+
+
+def _write(
+    raw: Raw,
+    number: int,
+    cleaning: Mapping[str, Any],
+    out: IO[bytes],
+    hashes: IO[bytes] | None,
+    counts: Counter[str],
+) -> None:
+    with TemporaryDirectory(dir=raw.scratch) as scratch:
+        raw = replace(raw, scratch=Path(scratch), left_out=Counter())
+        chosen = filters(cleaning, raw.documents, raw.languages)
+        before = 0
+        for columns in read(raw):
+            columns = _complete(columns, raw, number, before)
+            before += len(columns["id"])
+            columns = clean(columns, chosen, counts)
+            contents = list(_contents(columns, raw.documents))
+            _write_lines(columns["id"], contents, out, raw)
+            if hashes:
+                hashes.write(b"".join(map(_hash, contents)))
+            counts["kept"] += len(contents)
+        counts.update(raw.left_out)
+        counts["read"] += before + raw.left_out.total()
+
+
+def _complete(columns: Columns, raw: Raw, number: int, before: int) -> Columns:
+    """Columns with ids, `<number of the raw file>-<number of the record>`, and languages."""
+    sides = ("text",) if raw.documents else ("source", "target")
+    if not set(sides) <= columns.keys():
+        found = ", ".join(columns)
+        raise UserError(f"{raw.name} has to give {' and '.join(sides)} here, but it gives {found}")
+    rows = len(columns[sides[0]])
+    ids = [f"{number}-{before + row}" for row in range(1, rows + 1)]
+    if "id" in columns:
+        ids = [given or own for given, own in zip(columns["id"], ids, strict=True)]
+    complete = {"id": ids, **{side: columns[side] for side in sides}}
+    if raw.documents:
+        return complete
+    for side, language in enumerate(("source_language", "target_language")):
+        if language in columns:
+            complete[language] = columns[language]
+        elif raw.languages is not None:
+            complete[language] = [raw.languages[side]] * rows
+        else:
+            raise UserError(
+                f"{raw.name} does not say its languages: give the data set "
+                "`languages: [source, target]`, or the reading `language`"
+            )
+    return complete
+
+
+def _contents(columns: Columns, documents: bool) -> Iterator[str]:
+    """Each record's JSON behind its id: what makes two records equal."""
+    if documents:
+        return (f'"text": {quoted(text)}}}\n' for text in columns["text"])
+    fields = ("source", "target", "source_language", "target_language")
+    rows = zip(*(columns[field] for field in fields), strict=True)
+    return (
+        f'"source": {quoted(source)}, "target": {quoted(target)}, '
+        f'"source_language": {quoted(ours)}, "target_language": {quoted(theirs)}}}\n'
+        for source, target, ours, theirs in rows
+    )
+
+
+def _write_lines(ids: list[str], contents: list[str], out: IO[bytes], raw: Raw) -> None:
+    lines = [f'{{"id": {quoted(one)}, {rest}' for one, rest in zip(ids, contents, strict=True)]
+    try:
+        out.write("".join(lines).encode("utf-8"))
+    except UnicodeEncodeError:
+        wrong = next(i for i, text in zip(ids, lines, strict=True) if not _is_unicode(text))
+        raise UserError(f"{raw.name}: record {wrong} holds half of a surrogate pair") from None
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _hash(content: str) -> bytes:
+    return blake2b(content.encode("utf-8"), digest_size=8).digest()
+
+
+def _drop_duplicates(parts: Sequence[Part], out: Path, workers: int) -> int:
+    """Copy the first of equal records, over all parts in order; return how many go."""
+    first = first_occurrences([part.hashes for part in parts])
+    tasks = [(part, keep, out / part.path.name) for part, keep in zip(parts, first, strict=True)]
+    return sum(in_order(_copy_first, tasks, workers))
+
+
+def _copy_first(task: tuple[Part, np.ndarray, Path]) -> int:
+    part, keep, path = task
+    with part.path.open("rb") as lines, path.open("wb") as out:
+        out.writelines(compress(lines, keep.tolist()))
+    return int((~keep).sum())
