@@ -11,6 +11,11 @@ from typing import TypeVar
 
 from finescale.errors import UserError
 
+ENDED = (
+    "a worker process was ended from outside, most likely for want of memory. What the others "
+    "finished is kept: run it again with more memory or fewer --workers"
+)
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -31,10 +36,7 @@ def in_order(
     try:
         yield from pool.map(function, tasks)
     except BrokenProcessPool:
-        raise UserError(
-            "a worker process was ended from outside, most likely for want of memory. What the "
-            "others finished is kept: run it again with more memory or fewer --workers"
-        ) from None
+        raise UserError(ENDED) from None
     finally:
         pool.shutdown(cancel_futures=True)
 

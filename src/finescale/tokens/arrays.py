@@ -50,6 +50,31 @@ class ArrayWriter:
         np.lib.format.write_array_header_1_0(self._file, header)
 
 
+@dataclass(frozen=True)
+class Rows:
+    """Rows of any length in memory: their values end to end, and the length of each."""
+
+    values: np.ndarray
+    lengths: np.ndarray
+
+    @classmethod
+    def of(cls, rows: Sequence[np.ndarray]) -> "Rows":
+        lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
+        return cls(np.concatenate([np.zeros(0, np.int32), *rows]), lengths)
+
+    def ended(self, value: int) -> "Rows":
+        """With a value after each row."""
+        return Rows(np.insert(self.values, np.cumsum(self.lengths), value), self.lengths + 1)
+
+    def cut(self, most: int) -> "Rows":
+        """The first `most` values of each row."""
+        if not (self.lengths > most).any():
+            return self
+        starts = np.repeat(np.cumsum(self.lengths) - self.lengths, self.lengths)
+        places = np.arange(len(self.values)) - starts
+        return Rows(self.values[places < most], np.minimum(self.lengths, most))
+
+
 class RaggedWriter:
     """Appends rows of any length: values end to end, and int64 offsets (rows + 1 of them)."""
 
@@ -59,10 +84,16 @@ class RaggedWriter:
         self._offsets.append(np.zeros(1, dtype=np.int64))
 
     def extend(self, rows: Sequence[np.ndarray]) -> None:
-        if rows:
-            ends = self._values.length + np.cumsum([len(row) for row in rows])
-            self._offsets.append(ends)
-            self._values.append(np.concatenate(rows))
+        self.append(Rows.of(rows))
+
+    def append(self, rows: Rows) -> None:
+        self._offsets.append(self._values.length + np.cumsum(rows.lengths))
+        self._values.append(rows.values)
+
+    def append_stored(self, rows: "Ragged") -> None:
+        """Rows that are on disk, their values copied from there."""
+        self._offsets.append(self._values.length + rows.offsets[1:])
+        self._values.append(rows.values)
 
     def __enter__(self) -> Self:
         return self

@@ -1,26 +1,17 @@
-"""Token arrays hold the records' text, cut and ended as they should be."""
+"""Examples hold the records' text, cut and ended as they should be."""
 
 import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from finescale.corpora import write_records
 from finescale.errors import UserError
-from finescale.tokens import (
-    ExampleFormat,
-    encode,
-    encode_documents,
-    encode_examples,
-    open_examples,
-    open_stream,
-)
+from finescale.tokens import ExampleFormat, encode_examples, open_examples, parts
+from finescale.tokens.arrays import Rows
 from tests.tokens.conftest import sentences
-
-
-def write_texts(path, texts):
-    write_records(path, ({"id": str(i), "text": text} for i, text in enumerate(texts)))
-    return path
 
 
 def write_examples(path, examples):
@@ -32,90 +23,20 @@ def write_examples(path, examples):
     return path
 
 
-def documents_of(stream, tokenizer):
-    ends = np.flatnonzero(stream == tokenizer.eos) + 1
-    assert ends[-1] == len(stream)
-    return [tokenizer.decode(part[:-1]) for part in np.split(stream, ends)[:-1]]
-
-
-@pytest.fixture
-def texts(tmp_path):
-    english = ["en " + text for text in sentences(240, seed=1)]
-    german = ["de " + text + "\nzweite Zeile" for text in sentences(60, seed=2)]
-    return {
-        "en": write_texts(tmp_path / "en.jsonl", english),
-        "de": write_texts(tmp_path / "de.jsonl", german),
-    }, english + german
-
-
-def test_every_document_is_in_one_stream_once(tmp_path, tokenizer, texts, monkeypatch):
-    monkeypatch.setattr(encode, "CHUNK", 7)  # several chunks, the last not full
-    paths, documents = texts
-    encode_documents(paths, tokenizer, 3, 0.1, tmp_path)
-    train, validation = (
-        documents_of(open_stream(tmp_path, split), tokenizer) for split in ("train", "validation")
-    )
-    assert len(validation) == 30
-    assert sorted(train + validation) == sorted(documents)
-    assert open_stream(tmp_path, "train").dtype == np.uint16
-
-
-def test_languages_are_mixed_throughout(tmp_path, tokenizer, texts):
-    encode_documents(texts[0], tokenizer, 3, 0.1, tmp_path)
-    stream = documents_of(open_stream(tmp_path, "train"), tokenizer)
-    german = [text.startswith("de") for text in stream]
-    for quarter in np.array_split(german, 4):
-        assert 0.05 < np.mean(quarter) < 0.4  # 0.2 on the whole
-
-
-def test_the_seed_decides_the_order(tmp_path, tokenizer, texts):
-    streams = []
-    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        out = tmp_path / name
-        out.mkdir()
-        encode_documents(texts[0], tokenizer, seed, 0.1, out)
-        streams.append((out / "train.npy").read_bytes())
-        assert {path.name for path in out.iterdir()} == {
-            "train.npy",
-            "validation.npy",
-            "stats.json",
-        }
-    assert streams[0] == streams[1]
-    assert streams[0] != streams[2]
-
-
-def test_counts_of_documents(tmp_path, tokenizer, texts):
-    encode_documents(texts[0], tokenizer, 3, 0.1, tmp_path)
-    stats = json.loads((tmp_path / "stats.json").read_text())
-    assert stats["train"] == {"documents": 270, "tokens": len(open_stream(tmp_path, "train"))}
-    assert stats["validation"]["tokens"] == len(open_stream(tmp_path, "validation"))
-    languages = stats["languages"]
-    assert [languages[code]["documents"] for code in ("en", "de")] == [240, 60]
-    assert sum(counts["tokens"] for counts in languages.values()) == sum(
-        stats[split]["tokens"] for split in ("train", "validation")
-    )
-    assert languages["de"]["unknown_tokens"] == 0
-
-
-@pytest.mark.parametrize("share", [0.0, 0.001, 1.0])
-def test_both_streams_need_a_document(tmp_path, tokenizer, texts, share):
-    with pytest.raises(UserError, match="validation_share"):
-        encode_documents(texts[0], tokenizer, 0, share, tmp_path)
-
-
 WORDS = sentences(40)
 LONG = " ".join(WORDS)
 
 
 def test_examples_round_trip(tmp_path, tokenizer, monkeypatch):
-    monkeypatch.setattr(encode, "CHUNK", 7)
+    monkeypatch.setattr(parts, "PART_BYTES", 500)
+    monkeypatch.setattr(parts, "BATCH_CHARACTERS", 200)
     train = write_examples(
         tmp_path / "train.jsonl",
         [(text, text[::-1], "en", "fr" if i % 3 else "de") for i, text in enumerate(WORDS)],
     )
     dev = write_examples(tmp_path / "dev.jsonl", [("kopf", "head", "de", "en")])
     form = ExampleFormat("Into {language}: {source}", 500, 500)
-    encode_examples({"train": train, "dev": dev}, tokenizer, form, tmp_path)
+    encode_examples({"train": train, "dev": dev}, tokenizer, form, tmp_path, tmp_path / "kept")
     examples = open_examples(tmp_path, "train")
     assert len(examples) == 40
     for i, text in enumerate(WORDS):
@@ -131,7 +52,11 @@ def test_examples_round_trip(tmp_path, tokenizer, monkeypatch):
 def encoded(tmp_path, tokenizer, target, max_target_tokens):
     path = write_examples(tmp_path / "test.jsonl", [(LONG, target, "en", "de")])
     encode_examples(
-        {"test": path}, tokenizer, ExampleFormat("{source}", 9, max_target_tokens), tmp_path
+        {"test": path},
+        tokenizer,
+        ExampleFormat("{source}", 9, max_target_tokens),
+        tmp_path,
+        tmp_path / f"kept-{max_target_tokens}",
     )
     stats = json.loads((tmp_path / "stats.json").read_text())["test"]
     return open_examples(tmp_path, "test"), stats
@@ -158,7 +83,7 @@ def test_a_long_source_is_cut(tmp_path, tokenizer):
 def test_braces_in_the_text_are_text(tmp_path, tokenizer):
     path = write_examples(tmp_path / "test.jsonl", [("a {language} {} b", "x", "en", "de")])
     form = ExampleFormat("{{{language}}} {source}", 500, 5)
-    encode_examples({"test": path}, tokenizer, form, tmp_path)
+    encode_examples({"test": path}, tokenizer, form, tmp_path, tmp_path / "kept")
     text = tokenizer.decode(open_examples(tmp_path, "test").sources[0])
     assert text == "{German} a {language} {} b"
 
@@ -188,7 +113,49 @@ def test_no_room_for_tokens():
 
 def test_an_unknown_language_is_named(tmp_path, tokenizer):
     path = write_examples(tmp_path / "test.jsonl", [("x", "y", "en", "tlh")])
+    form = ExampleFormat("{language}{source}", 9, 9)
     with pytest.raises(UserError, match="'tlh'"):
-        encode_examples(
-            {"test": path}, tokenizer, ExampleFormat("{language}{source}", 9, 9), tmp_path
-        )
+        encode_examples({"test": path}, tokenizer, form, tmp_path, tmp_path / "kept")
+
+
+@given(st.lists(st.lists(st.integers(0, 9), max_size=6), max_size=6), st.integers(1, 7))
+def test_rows_end_and_are_cut_as_lists_are(rows, most):
+    arrays = Rows.of([np.array(row, dtype=np.int32) for row in rows]).ended(99).cut(most)
+    expected = [[*row, 99][:most] for row in rows]
+    assert arrays.values.tolist() == [value for row in expected for value in row]
+    assert arrays.lengths.tolist() == [len(row) for row in expected]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_neither_parts_nor_workers_change_a_byte(tmp_path, tokenizer, monkeypatch, workers):
+    splits = {
+        "train": [
+            (text, text[::-1], "en", ("fr", "de", "zh")[i % 3]) for i, text in enumerate(WORDS)
+        ],
+        "dev": [("kopf", "head", "de", "en")],
+    }
+    paths = {
+        name: write_examples(tmp_path / f"{name}.jsonl", rows) for name, rows in splits.items()
+    }
+    form = ExampleFormat("Into {language}: {source}", 12, 12)
+    whole, divided = tmp_path / "whole", tmp_path / "divided"
+    for out in (whole, divided):
+        out.mkdir()
+    encode_examples(paths, tokenizer, form, whole, tmp_path / "kept")
+    monkeypatch.setattr(parts, "PART_BYTES", 100)  # less than some lines
+    encode_examples(paths, tokenizer, form, divided, tmp_path / "kept-divided", workers)
+    assert len(list((tmp_path / "kept-divided").iterdir())) > 40
+    written = sorted(path.name for path in whole.iterdir())
+    assert written == sorted(path.name for path in divided.iterdir())
+    for name in written:
+        assert (whole / name).read_bytes() == (divided / name).read_bytes(), name
+
+
+def test_a_bad_record_is_named_by_its_line_from_any_process(tmp_path, tokenizer, monkeypatch):
+    path = write_examples(tmp_path / "test.jsonl", [(text, "x", "en", "de") for text in WORDS])
+    with path.open("a") as lines:
+        lines.write('{"id": "1"}\n')
+    monkeypatch.setattr(parts, "PART_BYTES", 300)
+    form = ExampleFormat("{source}", 9, 9)
+    with pytest.raises(UserError, match=r"test\.jsonl:41: a record has the fields"):
+        encode_examples({"test": path}, tokenizer, form, tmp_path, tmp_path / "kept", workers=2)
