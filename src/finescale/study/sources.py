@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -66,10 +67,10 @@ class Source:
             return f"place the file from {self.urls[0]} at {self.path}"
         return f"restore {self.path} (git checkout -- {self.path})"
 
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """What stands after the colon in the names of the raw files behind this entry."""
-        return tuple(self.files) or tuple(map(str, range(self.shards)))
+    @cached_property
+    def parts(self) -> Mapping[str, None]:
+        """What stands after the colon in the names of the raw files behind this entry, in order."""
+        return dict.fromkeys(self.files or map(str, range(self.shards)))
 
 
 @dataclass(frozen=True)
