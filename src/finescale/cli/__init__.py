@@ -6,14 +6,26 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from finescale.cli import advice, cost, data, design, gc, imports, laws, preview, show, store
+from finescale.cli import (
+    advice,
+    cost,
+    data,
+    design,
+    gc,
+    imports,
+    laws,
+    preview,
+    show,
+    sources,
+    store,
+)
 from finescale.errors import UserError
 
 GROUPS = {
     "scaling laws from a table of finetuning runs": (laws, advice, design),
     "a study that is not finished": (cost, preview),
     "questions about a store of results": (store, gc, imports),
-    "what models learn from": (data,),
+    "what models learn from": (data, sources),
     "what models wrote": (show,),
 }
 
