@@ -29,6 +29,7 @@ class Workers:
         self._work, self._schedule = work, iter(schedule)
         self._most = AHEAD * workers
         self._futures: dict[Part, Future[Counts]] = {}
+        self._started: set[Part] = set()
         self._pool: ProcessPoolExecutor | None = None
         if min(workers, len(schedule)) > 1:
             self._pool = ProcessPoolExecutor(
@@ -40,23 +41,31 @@ class Workers:
             )
 
     def result(self, part: Part) -> Counts:
-        """What `work` returned for a part; UserError when the system ended a process."""
+        """What `work` returned for a part, to be asked for once.
+
+        UserError when the system ended a process.
+        """
         if self._pool is None:
             return self._work(part)
         try:
             self._work_ahead(self._pool)
-            if part not in self._futures:
-                self._futures[part] = self._pool.submit(_do, part)
-            return self._futures[part].result()
+            self._start(part, self._pool)
+            return self._futures.pop(part).result()
         except BrokenProcessPool:
             raise UserError(ENDED) from None
 
     def _work_ahead(self, pool: ProcessPoolExecutor) -> None:
         unfinished = sum(not future.done() for future in self._futures.values())
         while unfinished < self._most and (part := next(self._schedule, None)):
-            if part not in self._futures:
-                self._futures[part] = pool.submit(_do, part)
-                unfinished += 1
+            unfinished += self._start(part, pool)
+
+    def _start(self, part: Part, pool: ProcessPoolExecutor) -> bool:
+        """Have a part done; whether it was not begun yet."""
+        if part in self._started:
+            return False
+        self._started.add(part)
+        self._futures[part] = pool.submit(_do, part)
+        return True
 
     def __enter__(self) -> Self:
         return self
