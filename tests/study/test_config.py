@@ -88,7 +88,6 @@ def test_an_unknown_key_is_named_with_the_likely_one(plan, smoke):
     smoke["methods"]["lora"]["learningrate"] = 0.01
     assert lines(mistakes(plan, smoke)) == [
         "`(top level)`: unknown key `pretraning`; did you mean `pretraining`?",
-        "`(top level)`: missing key pretraining",
         "`methods.lora`: unknown key `learningrate`; did you mean `learning_rate`?",
     ]
 

@@ -17,6 +17,23 @@ rule pretrain:
         "exec {params.program} results/recipes/{wildcards.digest}.json &> {log}"
 
 
+rule checkpoint:
+    input:
+        inputs_of("checkpoint"),
+    output:
+        "results/store/checkpoint/{digest}/artifact.json",
+    log:
+        "results/logs/checkpoint/{digest}.log",
+    resources:
+        **resources_of("checkpoint"),
+    params:
+        label=label_of("checkpoint"),
+    message:
+        "checkpoint: {params.label}"
+    shell:
+        "exec {PYTHON} {ROOT}/workflow/scripts/checkpoint.py results/recipes/{wildcards.digest}.json &> {log}"
+
+
 rule finetune:
     input:
         inputs_of("finetune"),

@@ -146,6 +146,11 @@ def _reading(summary: "Summary", hardware: "Hardware", basis: "Basis") -> Iterat
         )
     yield "wall hours: the longest chain of jobs, or GPU-hours over GPUs, whichever is longer."
     yield from _lengths(basis)
+    if basis.sizes:
+        yield (
+            f"of {_some(basis.sizes)} the config gives no dimensions: usual ones of the nominal"
+            " number of parameters are assumed, so figures are rough. Give them in `model_sizes`."
+        )
     yield (
         "training runs to its last step; where `patience` ends it earlier, it takes less."
         " A base model goes on from the next smaller one of its schedule."

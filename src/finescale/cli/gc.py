@@ -41,7 +41,8 @@ def add_commands(commands: Any) -> None:
         "--keep",
         default="",
         metavar="STAGE,...",
-        help="stages that --strip leaves as they are, of corpus, tokens, pretrain, finetune",
+        help="stages that --strip leaves as they are, of corpus, tokens, pretrain, checkpoint, "
+        "finetune",
     )
     parser.add_argument("--dry-run", action="store_true", help="only show")
     parser.add_argument("--yes", action="store_true", help="remove without asking")

@@ -56,7 +56,7 @@ def _groups(plan: "Plan") -> dict[str, list[str]]:
     from finescale.study.preview import ROLES
 
     titles = {"points": "finetunings of {}", "search": "{}", "score": "generations of {}"}
-    groups = {"base models": [item for item in plan.recipes if item.startswith("pretrain/")]}
+    groups = {"base models": list(plan.sizes)}
     for stage, title in titles.items():
         for reference, recipe in plan.recipes.items():
             if recipe.stage == stage:

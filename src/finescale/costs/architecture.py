@@ -71,6 +71,24 @@ class Architecture:
         return self.non_embedding + self.embedding
 
 
+def usual_architecture(parameters: float, vocabulary: int) -> Architecture:
+    """Dimensions that models of so many parameters often have: for estimates alone.
+
+    128 times as wide as deep, heads as wide as that or half, an FFN of 8/3 of the width.
+    """
+
+    def of(layers: int) -> Architecture:
+        width = 128 * layers
+        head = 64 if width < 1024 else 128
+        return Architecture(layers, width // head, head, 8 * width // 3, width, vocabulary)
+
+    layers = 1
+    while of(layers).parameters < parameters:
+        layers += 1
+    smaller, larger = of(max(1, layers - 1)), of(layers)
+    return min(smaller, larger, key=lambda own: abs(own.parameters - parameters))
+
+
 @dataclass(frozen=True)
 class Tuned:
     """A decoder and the method that trains it; pretraining is `fmt`.

@@ -34,6 +34,7 @@ class Basis:
     measured: set[str] = field(default_factory=set)  # lengths counted in the store
     bounded: set[str] = field(default_factory=set)  # lengths as the config limits them
     assumed: set[str] = field(default_factory=set)  # of unknown size
+    sizes: set[str] = field(default_factory=set)  # of models whose dimensions nobody gave
 
 
 class Examples:

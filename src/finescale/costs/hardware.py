@@ -9,7 +9,6 @@ from typing import Any
 from finescale.errors import UserError, suggestion
 from finescale.study.config import load_config
 from finescale.study.hardware import TrainingHardware, training_hardware
-from finescale.study.runs import ARCHITECTURE
 
 GPUS = Path("config/gpus.yaml")
 SITE = Path("config/site.yaml")
@@ -70,23 +69,9 @@ class Hardware:
     site: Site
     config: Mapping[str, Any]
 
-    def training(self, kind: str, dimensions: Mapping[str, int]) -> TrainingHardware:
-        """What a run of a kind is trained on, for the model size that has these dimensions."""
-        return training_hardware(self.config, kind, self.size(dimensions))
-
-    def size(self, dimensions: Mapping[str, int]) -> str:
-        """The name of a model size."""
-        return self._names[tuple(dimensions[key] for key in ARCHITECTURE)]
-
-    @property
-    def _names(self) -> dict[tuple[int, ...], str]:
-        if "_found" not in self.__dict__:
-            sizes = self.config["model_sizes"]
-            # of two names for the same dimensions the first
-            self.__dict__["_found"] = {
-                tuple(sizes[name][key] for key in ARCHITECTURE): name for name in reversed(sizes)
-            }
-        return self.__dict__["_found"]
+    def training(self, kind: str, size: str) -> TrainingHardware:
+        """What a run of a kind and a model size is trained on."""
+        return training_hardware(self.config, kind, size)
 
     @property
     def memory_bytes(self) -> float:

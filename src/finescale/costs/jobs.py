@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from finescale.costs.architecture import Architecture, Tuned
+from finescale.costs.architecture import Architecture, Tuned, usual_architecture
 from finescale.costs.examples import Basis, Examples, Split
 from finescale.costs.generation import (
     SEGMENT_BYTES,
@@ -15,13 +15,21 @@ from finescale.costs.generation import (
 )
 from finescale.costs.hardware import Hardware
 from finescale.costs.job import JobCost
-from finescale.costs.training import Work, finetuning_work, pretraining_work, training_cost
+from finescale.costs.memory import FP32
+from finescale.costs.training import (
+    PROCESS_BYTES,
+    Work,
+    finetuning_work,
+    pretraining_work,
+    training_cost,
+)
 from finescale.store import Recipe, Store
+from finescale.study.grid import ARCHITECTURE
 from finescale.study.hardware import TrainingHardware
 from finescale.study.plan import Plan
-from finescale.study.runs import ARCHITECTURE
 from finescale.study.sources import Sources
 
+USUAL_VOCABULARY, USUAL_CONTEXT = 50_000, 2048  # of base models made elsewhere
 UINT16_IDS = 1 << 16  # ids of a smaller vocabulary take two bytes, else four
 
 
@@ -64,22 +72,33 @@ class Costs:
     def training_hardware(self, recipe: Recipe) -> TrainingHardware:
         """What the config gives a training run to run on."""
         kind = recipe.parameters.get("method", "pretraining")
-        return self.hardware.training(kind, self._base(recipe).parameters["model"])
+        return self.hardware.training(kind, self.size(recipe))
 
     def size(self, recipe: Recipe) -> str:
         """The name of the model size of a job that trains or generates."""
-        return self.hardware.size(self._base(recipe).parameters["model"])
+        return self.plan.sizes[self._base(recipe).reference]
 
     def tuned(self, recipe: Recipe) -> Tuned:
         """The model that a job trains or asks, and its method."""
         own = self._finetuning(recipe)
         method = own.parameters["method"] if own else "fmt"
         pet_size = (own.parameters["pet_parameter_size"] if own else None) or 0
-        base = self._base(recipe)
-        (tokenizer,) = base.inputs["tokenizer"]
-        vocabulary = self.plan.recipes[tokenizer].parameters["vocab_size"]
-        dimensions = {key: base.parameters["model"][key] for key in ARCHITECTURE}
-        return Tuned(Architecture(**dimensions, vocabulary=vocabulary), method, pet_size)
+        return Tuned(self._architecture(self._base(recipe)), method, pet_size)
+
+    def _architecture(self, base: Recipe) -> Architecture:
+        """The dimensions of a base model; where nobody gave them, such as its size often has."""
+        size = self.plan.sizes[base.reference]
+        settings = self.hardware.config["model_sizes"][size]
+        vocabulary = self._vocabulary(base.inputs["tokenizer"][0])
+        if ARCHITECTURE[0] in settings:
+            dimensions = {key: settings[key] for key in ARCHITECTURE}
+            return Architecture(**dimensions, vocabulary=vocabulary)
+        self.basis.sizes.add(size)
+        return usual_architecture(settings["nominal"], vocabulary)
+
+    def _vocabulary(self, tokenizer: str) -> int:
+        """Ids of a tokenizer; of one made elsewhere as many as most have."""
+        return self.plan.recipes[tokenizer].parameters.get("vocab_size", USUAL_VOCABULARY)
 
     def work(self, recipe: Recipe) -> Work:
         """What a training run has to do."""
@@ -117,7 +136,7 @@ class Costs:
     def _generation(self, recipe: Recipe) -> JobCost:
         parameters, corpora = recipe.parameters, recipe.inputs["examples"]
         tuned, base = self.tuned(recipe), self._base(recipe)
-        context = parameters.get("context", base.parameters["context"])
+        context = parameters.get("context", base.parameters.get("context", USUAL_CONTEXT))
         key = (tuned, corpora, *(parameters[name] for name in ("shots", "max_new_tokens")), context)
 
         def compute() -> JobCost:
@@ -178,11 +197,23 @@ class Costs:
             return JobCost(disk_bytes=sum(item.parameters["size"] or 0 for item in raw))
         if recipe.stage == "tokens":
             return JobCost(disk_bytes=self._tokens_bytes(recipe))
+        if recipe.stage == "checkpoint":
+            return self._taken_over(recipe)
         return JobCost()
+
+    def _taken_over(self, recipe: Recipe) -> JobCost:
+        """A base model made elsewhere: its files, and memory to try it in float32."""
+        files = sum(
+            self.plan.recipes[item].parameters["size"] or 0 for item in recipe.inputs["files"]
+        )
+        return JobCost(
+            disk_bytes=files,
+            host_memory_bytes=PROCESS_BYTES + FP32 * self._architecture(recipe).parameters,
+        )
 
     def _tokens_bytes(self, recipe: Recipe) -> float:
         (tokenizer,) = recipe.inputs["tokenizer"]
-        vocabulary = self.plan.recipes[tokenizer].parameters["vocab_size"]
+        vocabulary = self._vocabulary(tokenizer)
         width = 2 if vocabulary < UINT16_IDS else 4
         if recipe.parameters["kind"] == "examples":
             splits = self.examples.splits(recipe.reference).values()

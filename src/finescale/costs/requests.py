@@ -80,7 +80,8 @@ def _processes(cost: JobCost) -> dict[str, int | str | None]:
 
 def _megabytes(recipe: Recipe, cost: JobCost, costs: Costs, attempt: int) -> int:
     """Memory of one node, in MB."""
-    needed = max(LEAST_BYTES, cost.host_memory_bytes if cost.devices else DATA_BYTES)
+    least = LEAST_BYTES if cost.devices else DATA_BYTES
+    needed = max(least, cost.host_memory_bytes)
     if recipe.stage in ("generate", "loss") and not _on_gpus(costs):
         needed += cost.device_memory_bytes
     growth = min(1 + MORE_BYTES * (attempt - 1), MOST_GROWTH)

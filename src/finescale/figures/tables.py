@@ -92,12 +92,15 @@ def _value(value: str | float) -> str:
 
 
 def model_size_table(sizes: Mapping[str, Mapping], folder: Path) -> None:
-    """Table 3, small to large: name -> {nominal, layers, heads, head_dim, ffn_dim, model_dim}."""
+    """Table 3, small to large: name -> {nominal, layers, heads, head_dim, ffn_dim, model_dim}.
+
+    Of base models made elsewhere the dimensions may not be given.
+    """
     ordered = sorted(sizes.items(), key=lambda item: item[1]["nominal"])
     columns = ("layers", "heads", "head_dim", "ffn_dim", "model_dim")
     header = ("Size", "Parameters (nominal)", "Layers", "Heads", "Head dim", "FFN dim", "Model dim")
     rows = tuple(
-        (name, format_count(size["nominal"]), *(str(size[column]) for column in columns))
+        (name, format_count(size["nominal"]), *(str(size.get(column, DASH)) for column in columns))
         for name, size in ordered
     )
     save(typeset([Block("Model sizes", header, rows)]), folder, "table")
@@ -105,7 +108,7 @@ def model_size_table(sizes: Mapping[str, Mapping], folder: Path) -> None:
         Path(folder) / "table.csv",
         ("size", "nominal", *columns),
         (
-            {"size": name} | {column: size[column] for column in ("nominal", *columns)}
+            {"size": name} | {column: size.get(column, "") for column in ("nominal", *columns)}
             for name, size in ordered
         ),
     )

@@ -46,11 +46,11 @@ def plan_study(raw_config: Any, schema: Path, sources_file: Path, name: str) -> 
         family: results.pretraining_law(
             family,
             {
-                size: runs.base_model(family, size, int(settings["pretraining_tokens"]))
+                size: runs.base_model(family, size, grid.family_tokens(config, family))
                 for size in grid.sizes_of_family(config, family)
             },
         )
-        for family, settings in config["families"].items()
+        for family in grid.trained_families(config)
     }
     if "search" in config:
         results.search(runs.searched())
@@ -82,6 +82,9 @@ def raw_files(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key, dataset in _datasets(config):
         for raw in dataset["raw"]:
             yield f"{key}.raw", raw
+    for family in config["families"]:
+        for index, one in enumerate(config["families"][family].get("checkpoints", ())):
+            yield f"families.{family}.checkpoints.{index}.source", one["source"]
     for name, raw in (config["generation"]["bleurt"] or {}).items():
         yield f"generation.bleurt.{name}", raw
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from finescale.errors import refuse_mistakes
 from finescale.study import grid
+from finescale.study.given import given_mistakes
+from finescale.study.grid import ARCHITECTURE
 from finescale.study.hardware import hardware_mistakes
 from finescale.study.sources import Sources, count_records
 from finescale.study.suites import LOSS, SUITES, suites_of
@@ -14,7 +16,9 @@ def check_meaning(config: dict[str, Any], sources: Sources, name: str) -> None:
     """Raise UserError with one line for each contradiction in a completed config."""
     mistakes = [
         *_pretraining_mistakes(config),
-        *(line for key in config["families"] for line in _family_mistakes(config, key)),
+        *(line for key in grid.trained_families(config) for line in _family_mistakes(config, key)),
+        *(line for key in config["families"] for line in _given_mistakes(config, key, sources)),
+        *_dimension_mistakes(config),
         *(line for key in config["tasks"] for line in _task_mistakes(config, key, sources)),
         *_search_mistakes(config, sources),
         *hardware_mistakes(config),
@@ -23,11 +27,34 @@ def check_meaning(config: dict[str, Any], sources: Sources, name: str) -> None:
 
 
 def _pretraining_mistakes(config: dict[str, Any]) -> Iterator[str]:
+    trained = grid.trained_families(config)
+    if "pretraining" not in config:
+        if trained:
+            yield f"`pretraining`: missing, the family `{trained[0]}` is trained here"
+        return
     objective = config["pretraining"]["objective"]
     shares = [objective["causal"], objective["prefix"]]
     shares += [corruption["share"] for corruption in objective["span_corruption"]]
     if abs(sum(shares) - 1) > 1e-9:
         yield f"`pretraining.objective`: the shares sum to {sum(shares):g}, they must sum to 1"
+
+
+def _given_mistakes(config: dict[str, Any], family: str, sources: Sources) -> Iterator[str]:
+    return given_mistakes(config, family, sources) if grid.is_given(config, family) else iter(())
+
+
+def _dimension_mistakes(config: dict[str, Any]) -> Iterator[str]:
+    """Sizes that are trained here need all dimensions; others all of them or none."""
+    trained = {
+        size: family
+        for family in grid.trained_families(config)
+        for size in grid.sizes_of_family(config, family)
+    }
+    for size, settings in config["model_sizes"].items():
+        missing = [name for name in ARCHITECTURE if name not in settings]
+        if missing and (size in trained or len(missing) < len(ARCHITECTURE)):
+            why = f", the family `{trained[size]}` is trained here" if size in trained else ""
+            yield f"`model_sizes.{size}`: missing keys {', '.join(missing)}{why}"
 
 
 def _family_mistakes(config: dict[str, Any], key: str) -> Iterator[str]:
@@ -65,7 +92,9 @@ def _mixture_mistakes(
 
 
 def _batch(config: dict[str, Any]) -> int:
-    """Tokens in a pretraining batch."""
+    """Tokens in a pretraining batch; 0 while nothing says it."""
+    if "pretraining" not in config:
+        return 0
     return config["pretraining"]["context"] * config["pretraining"]["batch_sequences"]
 
 
@@ -96,7 +125,8 @@ def _task_mistakes(config: dict[str, Any], key: str, sources: Sources) -> Iterat
         if method not in config["methods"]:
             yield f"{where}.grid.finetuning_examples.{method}`: `methods` has no `{method}`"
     yield from _size_mistakes(config, task, where)
-    yield from _token_mistakes(config, task, where)
+    if not grid.is_given(config, task["family"]):
+        yield from _token_mistakes(config, task, where)
     yield from _pool_mistakes(task, where, sources)
     yield from _generation_mistakes(config, task, where)
 

@@ -6,7 +6,6 @@ from typing import Any
 from finescale.store import Recipe
 from finescale.study.hardware import TrainingHardware, training_hardware
 from finescale.study.plan import Plan
-from finescale.study.runs import ARCHITECTURE
 
 
 class Commands:
@@ -18,14 +17,13 @@ class Commands:
     def __init__(self, plan: Plan, config: Mapping[str, Any], python: str, programs: str) -> None:
         self.plan, self.config = plan, config
         self.python, self.programs = python, programs
-        sizes = config["model_sizes"]
-        self._sizes = {_key(sizes[name]): name for name in reversed(sizes)}
         self._known: dict[tuple[str, str, int], str] = {}
 
     def training(self, recipe: Recipe, tasks_by_srun: bool) -> str:
         """What starts the training of a recipe: Python, or what starts one process a device."""
         kind = recipe.parameters.get("method", "pretraining")
-        size = self._sizes[_key(self._base(recipe).parameters["model"])]
+        (base,) = recipe.inputs.get("base", (recipe.reference,))
+        size = self.plan.sizes[base]
         key = kind, size, tasks_by_srun
         if key not in self._known:
             hardware = training_hardware(self.config, kind, size)
@@ -38,16 +36,9 @@ class Commands:
         """What starts a job that asks a trained model: `generate` or `loss`."""
         return " ".join([self.python, f"{self.programs}/{stage}.py", *self._accelerator()])
 
-    def _base(self, recipe: Recipe) -> Recipe:
-        return self.plan.recipes[recipe.inputs["base"][0]] if "base" in recipe.inputs else recipe
-
     def _accelerator(self) -> list[str]:
         accelerator = self.config["hardware"]["accelerator"]
         return [] if accelerator == "cpu" else ["--accelerator", accelerator]
-
-
-def _key(dimensions: Mapping[str, int]) -> tuple[int, ...]:
-    return tuple(dimensions[name] for name in ARCHITECTURE)
 
 
 def _launcher(python: str, hardware: TrainingHardware, tasks_by_srun: bool) -> list[str]:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from finescale.study import grid
+from finescale.study.given import TOKENIZER, raw_files, tokenizer_source
 from finescale.study.plan import Plan
 from finescale.study.readings import RECORDS
 from finescale.study.sources import Sources
@@ -77,9 +79,19 @@ class DataPlanner:
         return self.plan.add("corpus", label, {"splits": {"text": reading}}, inputs)
 
     def tokenizer(self, family: str) -> str:
+        if grid.is_given(self.config, family):
+            return self._given_tokenizer(family)
         settings = self.config["families"][family]["tokenizer"]
         given = {key: value for key, value in settings.items() if value is not None}
         return self.plan.add("tokenizer", family, given, {"text": self.texts(family)})
+
+    def _given_tokenizer(self, family: str) -> str:
+        """The tokenizer of base models made elsewhere, from the files of one of them."""
+        source = tokenizer_source(self.config, family)
+        assert source, "checked"
+        names = [name for name in TOKENIZER if name in self.sources[source].files]
+        inputs = {"files": [self.source(raw) for raw in raw_files(source, names)]}
+        return self.plan.add("tokenizer", family, {"files": names}, inputs)
 
     def stream(self, family: str) -> str:
         """The pretraining tokens of a family."""

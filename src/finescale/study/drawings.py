@@ -53,7 +53,11 @@ def draw_laws(
             results.plan.unsupported[name] = reason
         else:
             results.drawing(stage, name, everything)
-    results.drawing("figure", "figure10", {"laws": list(laws.values())})
+    if laws:
+        results.drawing("figure", "figure10", {"laws": list(laws.values())})
+    else:
+        given = ", ".join(config["families"])
+        results.plan.unsupported["figure10"] = f"base models of family {given} are not trained here"
     results.drawing("table", "table2", of_first)
     results.drawing("table", "table3", {}, model_sizes=config["model_sizes"])
     results.drawing("table", "table4", {"fits": list(fits.values())})

@@ -6,6 +6,7 @@ from typing import Any
 
 FACTORS = ("llm_model_size", "pretraining_tokens", "pet_parameter_size")
 PET_METHODS = ("lora", "prompt")
+ARCHITECTURE = ("layers", "heads", "head_dim", "ffn_dim", "model_dim")  # keys of a model size
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,32 @@ def base_pet_size(config: Mapping[str, Any], method: str) -> int | None:
 
 def full_tokens(config: Mapping[str, Any], task: Mapping[str, Any]) -> int:
     """Pretraining tokens of the finished base models of the task's family."""
-    return int(config["families"][task["family"]]["pretraining_tokens"])
+    return family_tokens(config, task["family"])
+
+
+def is_given(config: Mapping[str, Any], family: str) -> bool:
+    """Whether the base models of a family were made elsewhere."""
+    return "checkpoints" in config["families"][family]
+
+
+def trained_families(config: Mapping[str, Any]) -> list[str]:
+    """The families whose base models are trained here."""
+    return [family for family in config["families"] if not is_given(config, family)]
+
+
+def family_tokens(config: Mapping[str, Any], family: str) -> int:
+    """Pretraining tokens of a family's finished base models."""
+    settings = config["families"][family]
+    if is_given(config, family):
+        return max(int(one["tokens"]) for one in settings["checkpoints"])
+    return int(settings["pretraining_tokens"])
+
+
+def base_size_of_family(config: Mapping[str, Any], family: str) -> str | None:
+    """The base size of the first task of a family; None where no task has it."""
+    tasks = (task for task in config["tasks"].values() if task["family"] == family)
+    first = next(tasks, None)
+    return first and base_size(first)
 
 
 def sizes_of_family(config: Mapping[str, Any], family: str) -> list[str]:

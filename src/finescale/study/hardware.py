@@ -86,8 +86,10 @@ def _batch_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
 
 def _smallest_batches(config: Mapping[str, Any]) -> dict[str, tuple[int, str]]:
     """The smallest batch of each kind of run, in rows, and the key that sets it."""
-    pretraining = config["pretraining"]["batch_sequences"], "pretraining.batch_sequences"
-    found = {"pretraining": [pretraining]}
+    found = {}
+    if "pretraining" in config:
+        rows = config["pretraining"]["batch_sequences"]
+        found["pretraining"] = [(rows, "pretraining.batch_sequences")]
     for method, settings in config["methods"].items():
         found[method] = [(settings["batch_examples"], f"methods.{method}.batch_examples")]
     for task, settings in config["tasks"].items():

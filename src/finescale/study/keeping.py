@@ -16,6 +16,7 @@ HEAVY = {
     "corpus": ("*.jsonl",),
     "tokens": ("*.npy",),
     "pretrain": ("model/*.safetensors", TRAINING_STATE),
+    "checkpoint": ("model/*.safetensors",),
     "finetune": ("model/*.safetensors", "adapter/*.safetensors"),
 }
 # These read result.json of their inputs and no more; all other stages may read everything.

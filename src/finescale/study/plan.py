@@ -27,7 +27,8 @@ class Plan:
 
     `after` names artifacts that must be made before another without being its input: a checkpoint
     of the same training trajectory, from which the job goes on. `unsupported` says, for each figure
-    and table that the study's grid does not support, what is missing.
+    and table that the study's grid does not support, what is missing. `sizes` are the names of the
+    model sizes of base models.
     """
 
     study: str
@@ -36,6 +37,7 @@ class Plan:
     after: dict[str, str] = field(default_factory=dict)
     views: list[View] = field(default_factory=list)
     unsupported: dict[str, str] = field(default_factory=dict)
+    sizes: dict[str, str] = field(default_factory=dict)
 
     def add(
         self,

@@ -265,10 +265,10 @@ def _cells(plan: Plan) -> Iterator[tuple[str, Cell]]:
 def _share(shown: Collection[str], planned: Collection[str]) -> str:
     """How many of the planned runs are shown: `97 of 114 runs, 3 of 4 base models`."""
     parts = []
-    for stage, what in RUNS.items():
-        of = sum(_stage(run) == stage for run in planned)
+    for what in dict.fromkeys(RUNS.values()):
+        there, of = (sum(RUNS[_stage(run)] == what for run in runs) for runs in (shown, planned))
         if of:
-            parts.append(f"{sum(_stage(run) == stage for run in shown)} of {of} {what}s")
+            parts.append(f"{there} of {of} {what}s")
     return ", ".join(parts)
 
 

@@ -16,6 +16,7 @@ OK, DIVERGED, RUNNING, UNREADABLE, MISSING = STATES = (
 # The stages of single runs, and the file that says what became of one.
 RESULTS = {
     "pretrain": "result.json",
+    "checkpoint": "result.json",
     "finetune": "result.json",
     "generate": "summary.json",
     "loss": "result.json",

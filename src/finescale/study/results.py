@@ -83,22 +83,18 @@ class ResultPlanner:
     def pretraining_law(self, family: str, models: Mapping[str, str]) -> str:
         """The laws of one family's base models, fully trained, by size."""
         settings = self.config["families"][family]
-        out, tokens = settings["held_out"], int(settings["pretraining_tokens"])
+        out, tokens = settings["held_out"], grid.family_tokens(self.config, family)
         parameters = {
             "family": family,
             "rows": [
                 {"size": size, "nominal_size": self._nominal(size), "pretraining_tokens": tokens}
                 for size in models
             ],
-            "base_size": self._base_size_of_family(family),
+            "base_size": grid.base_size_of_family(self.config, family),
             **self.config["laws"],
             "held_out": out | {"llm_model_size": self._nominal(out["llm_model_size"])},
         }
         return self.plan.add("pretraining_law", family, parameters, {"models": models.values()})
-
-    def _base_size_of_family(self, family: str) -> str:
-        tasks = (task for task in self.config["tasks"].values() if task["family"] == family)
-        return grid.base_size(next(tasks))
 
     def drawing(self, stage: str, name: str, inputs: Mapping[str, list[str]], **more: Any) -> None:
         """A figure or a table, and the views that show it."""

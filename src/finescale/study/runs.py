@@ -6,10 +6,9 @@ from typing import Any
 
 from finescale.study import grid
 from finescale.study.data import DataPlanner
-from finescale.study.grid import Cell
+from finescale.study.given import raw_files, source_of
+from finescale.study.grid import ARCHITECTURE, Cell
 from finescale.study.plan import Plan
-
-ARCHITECTURE = ("layers", "heads", "head_dim", "ffn_dim", "model_dim")
 
 
 class RunPlanner:
@@ -25,30 +24,51 @@ class RunPlanner:
         """A checkpoint of one family and size after `tokens` tokens."""
         key = (family, size, tokens)
         if key not in self._base_models:
-            settings = self.config["pretraining"]
-            full = int(self.config["families"][family]["pretraining_tokens"])
-            parameters = {
-                **{name: value for name, value in settings.items() if name != "schedule"},
-                "model": {name: self.config["model_sizes"][size][name] for name in ARCHITECTURE},
-                "tokens": tokens,
-                "schedule_tokens": full if settings["schedule"] == "shared" else tokens,
-                "precision": self.config["precision"],
-            }
-            inputs = {
-                "tokens": [self.data.stream(family)],
-                "tokenizer": [self.data.tokenizer(family)],
-            }
-            label = f"{family} {size}, {count(tokens)} tokens"
-            self._base_models[key] = self.plan.add("pretrain", label, parameters, inputs)
+            given = grid.is_given(self.config, family)
+            made = self._checkpoint(*key) if given else self._pretrained(*key)
+            self.plan.sizes.setdefault(made, size)
+            self._base_models[key] = made
         return self._base_models[key]
+
+    def _pretrained(self, family: str, size: str, tokens: int) -> str:
+        """A base model that is trained here."""
+        settings = self.config["pretraining"]
+        full = grid.family_tokens(self.config, family)
+        parameters = {
+            **{name: value for name, value in settings.items() if name != "schedule"},
+            "model": {name: self.config["model_sizes"][size][name] for name in ARCHITECTURE},
+            "tokens": tokens,
+            "schedule_tokens": full if settings["schedule"] == "shared" else tokens,
+            "precision": self.config["precision"],
+        }
+        inputs = {
+            "tokens": [self.data.stream(family)],
+            "tokenizer": [self.data.tokenizer(family)],
+        }
+        label = f"{family} {size}, {count(tokens)} tokens"
+        return self.plan.add("pretrain", label, parameters, inputs)
+
+    def _checkpoint(self, family: str, size: str, tokens: int) -> str:
+        """A base model that was made elsewhere; what it is called changes nothing in it."""
+        source = source_of(self.config, family, size, tokens)
+        assert source, "checked"
+        names = list(self.data.sources[source].files)
+        inputs = {
+            "files": [self.data.source(raw) for raw in raw_files(source, names)],
+            "tokenizer": [self.data.tokenizer(family)],
+        }
+        label = f"{family} {size}, {count(tokens)} tokens"
+        return self.plan.add("checkpoint", label, {"files": names}, inputs)
 
     def order_checkpoints(self) -> None:
         """Where checkpoints share a schedule, make each after the one before it."""
-        if self.config["pretraining"]["schedule"] != "shared":
+        trained = set(grid.trained_families(self.config))
+        if not trained or self.config["pretraining"]["schedule"] != "shared":
             return
         trajectories: dict[tuple[str, str], list[tuple[int, str]]] = {}
         for (family, size, tokens), reference in self._base_models.items():
-            trajectories.setdefault((family, size), []).append((tokens, reference))
+            if family in trained:
+                trajectories.setdefault((family, size), []).append((tokens, reference))
         for checkpoints in trajectories.values():
             ordered = [reference for _, reference in sorted(checkpoints)]
             self.plan.after.update(zip(ordered[1:], ordered[:-1], strict=True))

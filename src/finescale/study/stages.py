@@ -12,6 +12,7 @@ STAGES = {
     "tokens": 1,
     "card": 1,
     "pretrain": 1,
+    "checkpoint": 1,
     "finetune": 1,
     "generate": 1,
     "score": 1,
