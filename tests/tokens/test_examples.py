@@ -151,6 +151,17 @@ def test_neither_parts_nor_workers_change_a_byte(tmp_path, tokenizer, monkeypatc
         assert (whole / name).read_bytes() == (divided / name).read_bytes(), name
 
 
+def test_finished_parts_are_not_encoded_again_and_unfinished_ones_go(tmp_path, tokenizer):
+    path = write_examples(tmp_path / "test.jsonl", [(text, "x", "en", "de") for text in WORDS])
+    kept, form = tmp_path / "kept", ExampleFormat("{source}", 9, 9)
+    (kept / ".test-00000-1").mkdir(parents=True)
+    encode_examples({"test": path}, tokenizer, form, tmp_path, kept)
+    before = {file: file.stat().st_mtime_ns for file in kept.rglob("*")}
+    encode_examples({"test": path}, tokenizer, form, tmp_path, kept)
+    assert {file: file.stat().st_mtime_ns for file in kept.rglob("*")} == before
+    assert [folder.name for folder in kept.iterdir()] == ["test-00000"]
+
+
 def test_a_bad_record_is_named_by_its_line_from_any_process(tmp_path, tokenizer, monkeypatch):
     path = write_examples(tmp_path / "test.jsonl", [(text, "x", "en", "de") for text in WORDS])
     with path.open("a") as lines:

@@ -26,6 +26,7 @@ from finescale.tokens.parts import (
     Record,
     add_counts,
     batches,
+    drop_unfinished,
     keep,
     parts_of,
     write_json,
@@ -87,6 +88,7 @@ def encode_examples(
     all splits in order, and the arrays hold positions in that list. Finished parts stay in `kept`,
     which belongs to this job and these inputs: what was interrupted goes on from there.
     """
+    drop_unfinished(kept)
     parts = {split: parts_of(path, split) for split, path in examples.items()}
     work = partial(_encode_part, tokenizer=tokenizer, form=form, kept=kept)
     with Workers(work, [part for each in parts.values() for part in each], workers) as pool:

@@ -16,7 +16,16 @@ from finescale.corpora import read_texts
 from finescale.errors import UserError
 from finescale.tokens.arrays import ArrayWriter, Ragged, RaggedWriter, Rows, token_type
 from finescale.tokens.mixing import Documents, Piece, blockwise, mixed, until
-from finescale.tokens.parts import Counts, Part, add_counts, batches, keep, parts_of, write_json
+from finescale.tokens.parts import (
+    Counts,
+    Part,
+    add_counts,
+    batches,
+    drop_unfinished,
+    keep,
+    parts_of,
+    write_json,
+)
 from finescale.tokens.pretrained import AnyTokenizer
 from finescale.tokens.workers import Workers
 
@@ -51,6 +60,7 @@ def encode_documents(
     stream's documents are the validation stream. Counts go to stats.json. Finished parts stay in
     `kept`, which belongs to this job and these inputs. Nothing depends on the number of workers.
     """
+    drop_unfinished(kept)
     work = partial(_encode_part, tokenizer=tokenizer, kept=kept)
     parts = {
         language: [parts_of(path, f"{language}-{k:05d}") for k, path in enumerate(paths)]
