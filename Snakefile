@@ -26,6 +26,7 @@ rule all:
 
 
 onstart:
+    refuse_unpinned()
     gc.freeze()
     gc.enable()
     write_recipes()

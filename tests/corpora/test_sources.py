@@ -187,9 +187,16 @@ def test_a_member_never_unpacks_to_more_than_its_pinned_size(root, monkeypatch):
     assert sum(path.stat().st_size for path in root.iterdir()) == before
 
 
-def test_unpinned_sources_are_named_with_the_command():
-    message = str(not_pinned(["wmt", "mc4-de:0", "mc4-de:1"]))
-    assert "finescale sources --lock wmt mc4-de\n" in message
+def test_unpinned_sources_are_named_with_what_to_do(root):
+    sources = declare(
+        root,
+        wmt={"url": "https://example.org/wmt"},
+        c4={"url": "https://example.org/{shard}", "shards": 9},
+        corpus={"path": "corpus.tar.xz", "members": {"a": {"sha256": None}}},
+    )
+    message = str(not_pinned(["wmt", "c4:0", "c4:1", "corpus:a"], sources))
+    assert "finescale sources --lock wmt c4\n" in message
+    assert "corpus:a: write its sha256 and size into" in message
 
 
 def test_an_unknown_hash_is_named(root):

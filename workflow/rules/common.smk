@@ -109,6 +109,18 @@ def write_recipes():
     write_index(plan, Path(f"results/{plan.study}/index.csv"))
 
 
+def refuse_unpinned():
+    """Stop a run that needs raw files which nobody has pinned, before its first job."""
+    from finescale.corpora.sources import not_pinned
+    from finescale.study.sources import read_sources
+
+    jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name == "source"]
+    files = [planned("source", job.wildcards.digest).parameters for job in jobs]
+    if names := sorted(file["name"] for file in files if file["sha256"] is None):
+        sources = read_sources(ROOT / "config/sources.yaml", ROOT)
+        raise WorkflowError(str(not_pinned(names, sources)))
+
+
 def shown(path):
     """Reference of the artifact that a view shows."""
     for view in plan.views:

@@ -11,9 +11,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def make(job: Job) -> None:
     """Take, unpack or download the file that has the pinned SHA-256."""
-    if job.parameters["sha256"] is None:
-        raise not_pinned([job.parameters["name"]])
     sources = read_sources(ROOT / "config" / "sources.yaml", ROOT)
+    if job.parameters["sha256"] is None:
+        raise not_pinned([job.parameters["name"]], sources)
     fetch(job.parameters["sha256"], sources, job.out / "data", job.resume)
 
 

@@ -213,7 +213,7 @@ def _fetch(chosen: _Choice, names: Sequence[str], yes: bool) -> int:
     files = [chosen.sources.file(name) for name in chosen.of(names)]
     missing = [file for file in files if not _is_here(file)]
     if unpinned := [file.name for file in missing if _state(chosen.sources, file) == "no"]:
-        raise not_pinned(unpinned)
+        raise not_pinned(unpinned, chosen.sources)
     if not missing:
         print(f"{_count(files)}, all here (finescale sources --check re-hashes them)")
         return 0

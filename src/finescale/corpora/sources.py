@@ -34,15 +34,20 @@ def fetch(sha256: str, sources: Sources, destination: Path, resume: Path | None 
         _download(file, destination, resume / "data.part" if resume else None)
 
 
-def not_pinned(names: Iterable[str]) -> UserError:
+def not_pinned(names: Iterable[str], sources: Sources) -> UserError:
     """The message for raw files, by their names in studies, that have no SHA-256 yet."""
-    sources = list(dict.fromkeys(name.partition(":")[0] for name in names))
-    return UserError(
-        f"these raw files are not pinned by a SHA-256: {', '.join(sources)}\n"
-        "Nobody could tell whether what is downloaded is what was meant. Pin them with\n"
-        f"  {LOCK_COMMAND} {' '.join(sources)}\n"
-        "and run snakemake again; the lock, config/sources.lock.json, belongs into git."
-    )
+    lines, lockable = ["these raw files are not pinned by a SHA-256:"], {}
+    for name in names:
+        source, _, part = name.partition(":")
+        if part in sources[source].members:  # what an archive holds is declared with its members
+            lines.append(f"  {name}: write its sha256 and size into {sources.path}")
+        elif source not in lockable:
+            lines.append(f"  {source}")
+            lockable[source] = None
+    if lockable:
+        lines.append(f"pin them: {LOCK_COMMAND} {' '.join(lockable)}")
+    lines.append("Without it nobody can tell whether what arrives is what was meant.")
+    return UserError("\n".join(lines))
 
 
 def _find(sha256: str, sources: Sources) -> tuple[RawFile, str | None, Pin]:
