@@ -62,7 +62,10 @@ def _not_empty(columns: Columns, sides: Sequence[str]) -> list[bool]:
 
 
 def _of_pair(columns: Columns, languages: tuple[str, str]) -> list[bool]:
-    pairs = zip(columns["source_language"], columns["target_language"], strict=True)
+    ours, theirs = columns["source_language"], columns["target_language"]
+    if ours.count(languages[0]) == len(ours) and theirs.count(languages[1]) == len(theirs):
+        return [True] * len(ours)
+    pairs = zip(ours, theirs, strict=True)
     return [pair == languages for pair in pairs]
 
 

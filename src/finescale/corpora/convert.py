@@ -7,15 +7,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from itertools import chain, compress
-from json.encoder import encode_basestring as quoted
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 import numpy as np
 
+from finescale.corpora import json_lines
 from finescale.corpora.cleaning import clean, filters, first_occurrences
 from finescale.corpora.formats import Columns, Raw, read
 from finescale.corpora.records import read_examples, read_texts, write_records
@@ -176,10 +175,10 @@ def _write(
             columns = _complete(columns, raw, number, before)
             before += len(columns["id"])
             columns = clean(columns, chosen, counts)
-            contents = list(_contents(columns, raw.documents))
-            _write_lines(columns["id"], contents, out, raw)
+            lines, contents = _lines(columns, raw)
+            out.write(lines)
             if hashes:
-                hashes.write(b"".join(map(_hash, contents)))
+                hashes.write(b"".join(json_lines.hashes(contents)))
             counts["kept"] += len(contents)
         counts.update(raw.left_out)
         counts["read"] += before + raw.left_out.total()
@@ -211,34 +210,19 @@ def _complete(columns: Columns, raw: Raw, number: int, before: int) -> Columns:
     return complete
 
 
-def _contents(columns: Columns, documents: bool) -> Iterator[str]:
-    """Each record's JSON behind its id: what makes two records equal."""
-    if documents:
-        return (f'"text": {quoted(text)}}}\n' for text in columns["text"])
-    fields = ("source", "target", "source_language", "target_language")
-    rows = zip(*(columns[field] for field in fields), strict=True)
-    return (
-        f'"source": {quoted(source)}, "target": {quoted(target)}, '
-        f'"source_language": {quoted(ours)}, "target_language": {quoted(theirs)}}}\n'
-        for source, target, ours, theirs in rows
-    )
-
-
-def _write_lines(ids: list[str], contents: list[str], out: IO[bytes], raw: Raw) -> None:
-    lines = [f'{{"id": {quoted(one)}, {rest}' for one, rest in zip(ids, contents, strict=True)]
+def _lines(columns: Columns, raw: Raw) -> tuple[bytes, list[bytes]]:
+    """The records as lines, and each line behind its id."""
     try:
-        out.write("".join(lines).encode("utf-8"))
+        contents = json_lines.contents(columns)
+        return json_lines.lines(columns["id"], contents), contents
     except UnicodeEncodeError:
-        wrong = next(i for i, text in zip(ids, lines, strict=True) if not _is_unicode(text))
+        rows = zip(*columns.values(), strict=True)
+        wrong = next(row[0] for row in rows if not all(map(_is_unicode, row)))
         raise UserError(f"{raw.name}: record {wrong} holds half of a surrogate pair") from None
 
 
 def _is_unicode(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
-
-
-def _hash(content: str) -> bytes:
-    return blake2b(content.encode("utf-8"), digest_size=8).digest()
 
 
 def _drop_duplicates(parts: Sequence[Part], out: Path, workers: int) -> int:
