@@ -78,7 +78,9 @@ def test_every_figure_and_table_of_the_issue_is_planned(plan, demo):
     names = ["figures/search", *(f"figures/figure{number}" for number in range(1, 15))]
     names += [f"tables/table{number}" for number in range(1, 8)]
     expected = {f"{name}.{ending}" for name in names for ending in ("pdf", "png", "svg", "csv")}
-    assert shown == expected | {"points.csv", "report.html"}
+    tasks = ("help-en-de", "help-en-zh", "help-summaries")
+    cards = {f"data/{task}.{ending}" for task in tasks for ending in ("md", "json")}
+    assert shown == expected | cards | {"points.csv", "report.html"}
 
 
 def test_planning_writes_nothing_and_imports_nothing_heavy(tmp_path):
@@ -126,11 +128,11 @@ def test_planning_writes_nothing_and_imports_nothing_heavy(tmp_path):
         ("methods.lora.learning_rate", 0.02, {"finetune", *AFTER_ONE_TASK, *LATER}),
         ("methods.fmt.learning_rate", 0.02, {"finetune", "search", *AFTER_ONE_TASK, *LATER}),
         ("finetuning.dev.patience", 3, {"finetune", "search", *AFTER_ONE_TASK, *LATER}),
-        ("tasks.help-en-de.max_target_tokens", 40, {"tokens", "finetune", *AFTER_ONE_TASK}),
+        ("tasks.help-en-de.max_target_tokens", 40, {"tokens", "card", "finetune", *AFTER_ONE_TASK}),
         (
             "families.en-de.tokenizer.vocab_size",
             900,
-            {"tokenizer", "tokens", *RUNS, *AFTER_RUNS} - {"search", *LATER},
+            {"tokenizer", "tokens", "card", *RUNS, *AFTER_RUNS} - {"search", *LATER},
         ),
         ("laws.huber_delta", 0.01, {"fit", "pretraining_law"} | DRAWN),
         ("laws.model_size_as", "nominal", {"fit", "pretraining_law"} | DRAWN),
@@ -234,7 +236,7 @@ def test_other_bytes_of_a_raw_file_change_everything_built_from_it(plan, smoke, 
     before, after = digests(plan(smoke)), digests(plan(smoke, sources_with(other_bytes)))
     keys = {key for key, digest in before.items() if after[key] != digest}
     assert stages(keys) == {
-        *("source", "corpus", "tokens", "finetune"),
+        *("source", "corpus", "tokens", "card", "finetune"),
         *(AFTER_RUNS - {"pretraining_law"}),
     }
     assert all("help-en-zh" in label for stage, label in keys if stage in {"corpus", "finetune"})
@@ -243,10 +245,17 @@ def test_other_bytes_of_a_raw_file_change_everything_built_from_it(plan, smoke, 
 def test_where_a_raw_file_lies_changes_nothing(plan, smoke, sources_with):
     def moved(corpus):
         corpus["path"] = "elsewhere/corpus.tar.xz"
-        corpus["licence"] = "another"
         corpus["url"] = "https://example.org/corpus.tar.xz"
 
     assert digests(plan(smoke, sources_with(moved))) == digests(plan(smoke))
+
+
+def test_a_licence_is_on_the_cards_alone(plan, smoke, sources_with):
+    def relicensed(corpus):
+        corpus["licence"] = "another"
+
+    before, after = digests(plan(smoke)), digests(plan(smoke, sources_with(relicensed)))
+    assert stages({key for key in before if after[key] != before[key]}) == {"card", "report"}
 
 
 def test_an_unpinned_raw_file_can_be_planned(plan, paper):

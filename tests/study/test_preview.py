@@ -73,7 +73,9 @@ def test_of_a_complete_study_nothing_but_the_drawings_is_made_anew(studies, name
     assert study.of(*others) == {i for i in preview.plan.recipes if i.split("/")[0] in others}
     assert not study.of(*DRAWINGS) & preview.plan.recipes.keys()
     assert {view.path for view in preview.plan.views} == {
-        view.path.removeprefix(f"results/{name}/") for view in study.plan.views
+        view.path.removeprefix(f"results/{name}/")
+        for view in study.plan.views
+        if view.reference not in study.of("card")
     }
     assert preview.plan.unsupported == study.plan.unsupported
     assert not any(preview.without.values())
@@ -197,8 +199,9 @@ def test_scores_that_are_not_complete_do_without_the_network(studies):
 
 
 def drawn(views) -> set[str]:
-    """The names of drawings among views; the others are tables of points."""
-    names = {view.path.split("/")[-1].split(".")[0] for view in views}
+    """The names of drawings among views; the others are tables of points and data cards."""
+    shown = [view.path.split("/")[-1].split(".") for view in views]
+    names = {name for name, ending in shown if ending in ("csv", "html")}
     return {name for name in names if name != "points" and not name.startswith("later-")}
 
 
@@ -207,8 +210,8 @@ def drawn(views) -> set[str]:
 def test_a_preview_is_made_of_complete_runs_and_of_itself(studies, random, share):
     study = studies["smoke"]
     complete = {run for run in sorted(study.runs) if random.random() < share}
-    preview = study.preview(complete)
-    there = set(complete)
+    there = complete | study.of("card")
+    preview = study.preview(there)
     recipes = preview.plan.recipes.values()
     of_later = {
         item for one in recipes if one.stage == "later_points" for item in one.inputs["points"]

@@ -116,10 +116,11 @@ def test_nothing_else_depends_on_what_is_generated(plan, smoke):
             task.pop("later_test", None)
 
     added, gone = added_and_gone(plan, smoke, generate_nothing)
-    assert added == {"report": 1}
+    # two cards without the corpora of what is asked no more
+    assert added == {"card": 2, "report": 1}
     # the corpora of zero-shot and later examples and their raw files among them
     drawn = {"figure": 7, "table": 1, "report": 1}
-    later = {"tokens": 1, "loss": 8, "later_points": 1}
+    later = {"tokens": 1, "loss": 8, "later_points": 1, "card": 2}
     assert gone == {"generate": 49, "score": 4, "corpus": 3, "source": 3, **later, **drawn}
 
 
@@ -164,7 +165,7 @@ def test_a_new_zero_shot_set_makes_that_suite_anew(plan, smoke):
         plan, smoke, lambda c: c["tasks"]["help-en-de"]["zero_shot"].update({"pl-de": more})
     )
     # Figure 6 and Table 1
-    changed = {"generate": 12, "score": 1, "figure": 1, "table": 1, "report": 1}
+    changed = {"generate": 12, "score": 1, "figure": 1, "table": 1, "card": 1, "report": 1}
     assert (added, gone) == (changed | {"corpus": 1, "source": 1}, changed)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from finescale.cards import rows
 from finescale.cards.rows import Card, Row
 
-SPECIAL = re.compile(r"([\\`*_\[\]<>|#])")
+SPECIAL = re.compile(r"([\\`*_\[\]<>|#&~])")
 
 
 def markdown(card: Card) -> str:

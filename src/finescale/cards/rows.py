@@ -103,7 +103,7 @@ def percent(part: int, whole: int) -> float | None:
     if not whole:
         return None
     share = 100 * part / whole
-    return round(share, 2) or float(f"{share:.1g}")
+    return (round(share, 2) or float(f"{share:.1g}")) if part else 0
 
 
 def overlap_sentences(card: Card) -> Iterator[str]:

@@ -4,7 +4,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
-from heapq import heappush, heapreplace
+from heapq import heappop, heappush
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,8 @@ ENDS = ("source", "target")
 class Statistics:
     """Reads examples as a stream, in bounded memory: 8 bytes an example and the lengths there are.
 
-    It keeps `samples` of them: those with the smallest hashes, which are spread evenly.
+    It keeps `samples` of them (1 at least): those with the smallest hashes, so that the choice is
+    random, yet always the same.
     """
 
     def __init__(self, samples: int) -> None:
@@ -46,10 +47,11 @@ class Statistics:
         value = int.from_bytes(blake2b(both, digest_size=8).digest(), "big")
         entry = (-value, len(self._hashes), record)
         self._hashes.append(value)
-        if len(self._samples) < self._room:
+        is_wanted = len(self._samples) < self._room or entry > self._samples[0]
+        if is_wanted and not self._is_sampled(value):
             heappush(self._samples, entry)
-        elif self._room and entry > self._samples[0] and not self._is_sampled(value):
-            heapreplace(self._samples, entry)
+            if len(self._samples) > self._room:
+                heappop(self._samples)
 
     def _is_sampled(self, value: int) -> bool:
         return any(-negative == value for negative, *_ in self._samples)

@@ -101,8 +101,9 @@ def page(card: Mapping[str, Any], width: int) -> Iterator[str]:
     )
     for title, about, found in sections:
         yield from _section(title, about, list(found), width)
-    for said in (*rows.overlap_sentences(card), rows.MEANING):
-        yield from wrap(said, width)
+    for said in rows.overlap_sentences(card):
+        yield from wrap(f"- {said}", width)
+    yield from wrap(rows.MEANING, width)
     files = list(rows.file_rows(card))
     licences = dict.fromkeys(str(row.pop("licence")) for row in files)
     yield from _section("Raw files", "", files, width)

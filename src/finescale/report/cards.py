@@ -10,27 +10,26 @@ from finescale.report.tables import Shown, Table
 
 @dataclass(frozen=True)
 class CardTable:
-    """A table of a card, what it shows, and whether it is open when the page is."""
+    """A table of a card, and how to read it."""
 
     title: str
     about: str
     table: Table
-    open: bool = False
 
 
 def card_tables(card: Card) -> Iterator[CardTable]:
     """The tables that have rows, what matters most first."""
     found = (
-        ("Overlap", rows.RULE, rows.overlap_rows(card), True),
-        ("Examples", rows.SIZES, rows.size_rows(card), False),
-        ("Lengths", rows.LENGTHS, rows.length_rows(card), False),
-        ("Cleaning", "", rows.cleaning_rows(card), False),
-        ("Raw files and licences", "", rows.file_rows(card), False),
+        ("Overlap", rows.RULE, rows.overlap_rows(card)),
+        ("Examples", rows.SIZES, rows.size_rows(card)),
+        ("Lengths", rows.LENGTHS, rows.length_rows(card)),
+        ("Cleaning", "", rows.cleaning_rows(card)),
+        ("Raw files and licences", "", rows.file_rows(card)),
     )
-    for title, about, made, is_open in found:
+    for title, about, made in found:
         kept = rows.without_empty(list(made))
         if kept:
-            yield CardTable(title, about, _table(kept), is_open)
+            yield CardTable(title, about, _table(kept))
 
 
 def _table(found: list[Row]) -> Table:
