@@ -2,20 +2,24 @@
 
 import hashlib
 import importlib.util
+import io
 import os
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
+from finescale.corpora import fetch
 from finescale.corpora.connection import Patience
 from finescale.corpora.fetching import download, download_all
 from finescale.errors import UserError
-from finescale.study.sources import Pin, RawFile
+from finescale.study.sources import Pin, RawFile, Sources, read_sources
 
 _spec = importlib.util.spec_from_file_location(
     "file_server", Path(__file__).with_name("file_server.py")
@@ -31,11 +35,9 @@ QUICK = Patience(backoff_seconds=0.01, connect_seconds=2.0, silence_seconds=0.5)
 
 @pytest.fixture(autouse=True)
 def online(monkeypatch):
-    for name in ("HF_HUB_OFFLINE", "FINESCALE_OFFLINE", "HF_TOKEN", "HF_ENDPOINT"):
+    proxies = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
+    for name in ("HF_HUB_OFFLINE", "FINESCALE_OFFLINE", "HF_TOKEN", "HF_ENDPOINT", *proxies):
         monkeypatch.delenv(name, raising=False)
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
 
 
 @pytest.fixture
@@ -156,7 +158,6 @@ def test_a_drop_costs_no_byte_twice(raw, server):
 
 
 def test_a_file_that_does_not_grow_is_given_up_though_its_state_changes(raw, server):
-    server.files["/data"] = CONTENT
     server.faults["/data"].extend(Fault(after=2_000_000, etag=f'"{n}"') for n in range(99))
     assert "attempts" in fails(raw)
 
@@ -286,6 +287,44 @@ url, path, sha256, size = sys.argv[1:]
 file = RawFile("raw", Path(path), (url,), Pin(sha256, int(size)))
 download(file, file.path)
 """
+
+
+def declared(tmp_path: Path, **entry) -> Sources:
+    (tmp_path / "sources.yaml").write_text(yaml.safe_dump({"wmt": entry}))
+    return read_sources(tmp_path / "sources.yaml", tmp_path)
+
+
+def test_a_source_job_goes_on_where_the_last_one_ended(server, tmp_path, monkeypatch):
+    sources = declared(tmp_path, url=f"{server.url}/data", sha256=SHA256, size=len(CONTENT))
+    (tmp_path / "scratch").mkdir()
+    server.faults["/data"].append(Fault(after=2_000_000))
+    server.always["/data"] = Fault(status=404)
+    with pytest.raises(UserError, match="HTTP 404"):
+        fetch(SHA256, sources, tmp_path / "scratch/data", tmp_path / "resume")
+    assert list((tmp_path / "scratch").iterdir()) == []
+    server.always.clear()
+    fetch(SHA256, sources, tmp_path / "scratch/data", tmp_path / "resume")
+    assert (tmp_path / "scratch/data").read_bytes() == CONTENT
+    assert server.sent("/data") == len(CONTENT)
+    assert list((tmp_path / "resume").iterdir()) == []
+
+
+def test_an_archive_is_downloaded_once_for_all_its_members(server, tmp_path):
+    members = {"a": b"first", "b": b"second"}
+    with tarfile.open(tmp_path / "new.tgz", "w:gz") as archive:
+        for name, content in members.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    server.files["/new.tgz"] = (tmp_path / "new.tgz").read_bytes()
+    pins = {
+        name: {"sha256": hashlib.sha256(content).hexdigest()} for name, content in members.items()
+    }
+    sources = declared(tmp_path, url=f"{server.url}/new.tgz", members=pins)
+    for name, content in members.items():
+        fetch(pins[name]["sha256"], sources, tmp_path / name)
+        assert (tmp_path / name).read_bytes() == content
+    assert len(server.requests) == 1
 
 
 def test_after_a_kill_at_most_a_megabyte_of_200_comes_again(server, tmp_path):

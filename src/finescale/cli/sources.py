@@ -1,7 +1,7 @@
 """`finescale sources`: the raw files of studies: what there is, downloads, checks, the lock."""
 
 import argparse
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +72,8 @@ class _Choice:
 
     def of(self, names: Sequence[str]) -> list[str]:
         """The raw files behind tasks, sources and parts of sources."""
-        tasks = self._tasks() if any(name not in self.sources for name in names) else {}
+        sought = [name for name in names if name.partition(":")[0] not in self.sources]
+        tasks = self._tasks() if sought else {}
         return self._expanded(raw for name in names for raw in self._named(name, tasks))
 
     def _named(self, name: str, tasks: dict[str, list[str]]) -> list[str]:
@@ -137,11 +138,13 @@ def _list(chosen: _Choice) -> int:
     here = [file for row in rows.values() for file in row.here]
     unpinned = [file for file in files if _state(sources, file) == "no"]
     size_here = format_bytes(sum(file.path.stat().st_size for file in here))
-    print(
-        f"{len(rows)} sources, {_count(files)}: {format_bytes(_known(files))} as far as sizes are"
-        f" known; {len(here)} here ({size_here});"
-        f" {len(unpinned)} not pinned" + (" (finescale sources --lock)" if unpinned else "")
-    )
+    facts = [
+        f"{_count(rows, 'source')}, {_count(files)}",
+        f"{format_bytes(_known(files))} as far as sizes are known",
+        f"{len(here)} here ({size_here})",
+        f"{len(unpinned)} not pinned" + (" (finescale sources --lock)" if unpinned else ""),
+    ]
+    print("; ".join(facts))
     return 0
 
 
@@ -171,8 +174,8 @@ def _state(sources: Sources, file: RawFile) -> str:
     return "locked" if file.pin.sha256 else "no"
 
 
-def _count(files: Sequence[RawFile]) -> str:
-    return "1 file" if len(files) == 1 else f"{len(files)} files"
+def _count(things: Collection[object], noun: str = "file") -> str:
+    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
 
 
 def _known(files: Iterable[RawFile]) -> int:
