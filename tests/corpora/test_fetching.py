@@ -155,6 +155,7 @@ def test_a_drop_costs_no_byte_twice(raw, server):
     server.faults["/data"].extend([Fault(after=2_000_000), Fault(after=500_000)])
     arrives(raw)
     assert server.sent("/data") == len(CONTENT)
+    assert [request.headers.get("If-Range") for request in server.requests][1:] == ['"one"'] * 2
 
 
 def test_a_file_that_does_not_grow_is_given_up_though_its_state_changes(raw, server):
@@ -279,8 +280,7 @@ def test_two_processes_want_the_same_file(raw, server):
 
 
 PROGRAM = """
-import sys
-from pathlib import Path
+import sys; from pathlib import Path
 from finescale.corpora.fetching import download
 from finescale.study.sources import Pin, RawFile
 url, path, sha256, size = sys.argv[1:]
