@@ -1,11 +1,13 @@
 """What jobs ask a cluster for."""
 
+import math
 from pathlib import Path
 
 import pytest
 import yaml
 
 from finescale.costs import Costs, read_hardware
+from finescale.costs.job import JobCost
 from finescale.costs.requests import MOST_RETRIES, resources, retries
 
 
@@ -33,13 +35,25 @@ def site(monkeypatch, tmp_path):
 
 def test_smoke_asks_for_little(costs, config):
     costs = costs(config("smoke"))
-    for stage in ("corpus", "tokenizer", "tokens", "pretrain", "finetune", "generate"):
+    stages = ("corpus", "tokenizer", "tokens", "card", "pretrain", "finetune", "generate")
+    for stage in stages:
         asked = resources(first(costs, stage), costs, attempt=1)
         assert asked["cpus_per_task"] == 1
         assert 2000 <= asked["mem_mb"] <= 6000
         assert asked["runtime"] == 30
         assert asked["slurm_extra"].startswith("--signal=TERM@18")
         assert not {"gpu", "gres", "mpi", "nodes", "slurm_partition", "slurm_account"} & set(asked)
+
+
+def test_a_card_has_time_to_read_its_corpora(costs, config):
+    costs = costs(config("smoke"))
+    recipe = first(costs, "card")
+    sizes = {"corpus": 25_000_000_000, "tokens": 10**12}
+    costs.of = lambda each: JobCost(disk_bytes=sizes.get(each.stage, 1))
+    corpora = [item for item in recipe.input_references() if item.startswith("corpus/")]
+    minutes = 1.5 * len(corpora) * 25_000_000_000 / 1e6 / 60
+    asked = resources(recipe, costs, attempt=1)["runtime"]
+    assert asked == min(math.ceil(minutes), 60 * costs.hardware.site.queue_limit_hours)
 
 
 def test_one_gpu(costs, config):

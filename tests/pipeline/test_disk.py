@@ -9,7 +9,7 @@ import pytest
 
 VIEWS = {
     **{"figure_view": 14, "table_view": 7, "points_view": 1, "later_points_view": 1},
-    **{"report_view": 1, "all": 1},
+    **{"card_view": 3, "report_view": 1, "all": 1},
 }
 
 

@@ -16,7 +16,7 @@ EVERYTHING = {
     **{"generate": 49, "score": 4, "loss": 8, "later_points": 1, "search": 1},
     **{"points": 3, "joined_points": 1, "fit": 3, "pretraining_law": 2, "figure": 13, "table": 7},
     **{"figure_view": 14, "table_view": 7, "points_view": 1, "later_points_view": 1},
-    **{"study_report": 1, "report_view": 1, "all": 1},
+    **{"card": 3, "card_view": 3, "study_report": 1, "report_view": 1, "all": 1},
 }
 
 
@@ -39,7 +39,9 @@ def test_every_figure_and_table_is_there(smoke_run):
     expected = {f"{name}.{ending}" for name in names for ending in ("pdf", "png", "svg", "csv")}
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")}
     tables = {"points.csv", "later-help-en-zh.csv", "index.csv"}
-    assert found == expected | tables | {"report.html"}
+    tasks = ("help-en-de", "help-en-zh", "help-summaries")
+    cards = {f"data/{task}.{ending}" for task in tasks for ending in ("md", "json")}
+    assert found == expected | tables | cards | {"report.html"}
     starts = {"pdf": b"%PDF", "png": b"\x89PNG", "svg": b"<?xml"}
     for name in expected:
         content = (folder / name).read_bytes()

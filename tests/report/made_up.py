@@ -75,6 +75,40 @@ SVG = """<?xml version="1.0" encoding="utf-8" standalone="no"?>
 """
 
 
+LENGTHS = {"total": 40, "mean": 10.0, "median": 9, "p95": 20, "max": 21}
+RAW = {"name": "corpus:a.jsonl", "size": 1234, "records": 4, "licence": "MPL-2.0"}
+
+
+def card_set(kind: str, name: str, source: str, **overlap: Mapping[str, int]) -> dict:
+    """A split or test set of a card, with one sample."""
+    end = {"characters": LENGTHS, "words": LENGTHS}
+    return {
+        **{"kind": kind, "name": name, "raw": [RAW | {"purpose": "", "pinned": True}]},
+        **{"examples": 4, "repeated": 1, "cleaning": None, "overlap": overlap},
+        **{"languages": [{"source": "en", "target": "de", "examples": 4}]},
+        **{"source": end | {"tokens": LENGTHS, "cut": 2}, "target": end},
+        "samples": [
+            {"id": "n1", "source": source, "target": "Ziel"}
+            | {"source_language": "en", "target_language": "de"}
+        ],
+    }
+
+
+def card(task: str = "help") -> dict:
+    """The data card of a task; of its test set, training holds a target."""
+    nothing = dict.fromkeys(("pair", "source", "near_source", "long_target", "near_target"), 0)
+    overlap = nothing | {"examples": 4, "target": 1, "long_source": 2}
+    return {
+        **{"task": task, "title": task.title(), "template": "{source}"},
+        "most_tokens": {"source": 21, "target": 21},
+        "sets": [
+            card_set("train", "train", "To <b>learn</b> from"),
+            card_set("dev", "dev", "To choose by", train=overlap),
+            card_set("test", "news", "To measure on", train=overlap, dev=overlap),
+        ],
+    }
+
+
 def study(**changes: object) -> Study:
     """A study of one task with three figures and a table."""
     rows = "task,method,status,alpha,alpha_low,alpha_high\nhelp,fmt,a < b,0.15,0.12,0.19\n"
@@ -105,6 +139,7 @@ def study(**changes: object) -> Study:
             Drawing("figure", "figure2", digest, rows, SVG),
             Drawing("table", "table4", digest, rows),
         ],
+        "cards": [card()],
         "unsupported": {"figure3": "no task has two or more pretraining_tokens"},
     }
     return Study(**plain | changes)

@@ -100,7 +100,7 @@ def test_it_can_be_heard(page):
 
 def test_figures_come_by_number_and_others_last(page):
     articles = [attributes["id"] for attributes in page.all("article")]
-    assert articles[8:] == ["figure2", "figure10", "search", "table4"]
+    assert articles[8:] == ["figure2", "figure10", "search", "table4", "data-help"]
     assert len(page.all("svg")) == 3
 
 

@@ -52,6 +52,9 @@ def recipe(made_up, tmp_path) -> Recipe:
         "figures": add("figure", drawing("figure")),
         "tables": add("table", drawing("table")),
         "scores": add("score", write_scores),
+        "cards": add(
+            "card", lambda out: (out / "card.json").write_text(json.dumps(made_up.card()))
+        ),
     }
     return Recipe("report", 1, parameters, inputs)
 
@@ -86,7 +89,7 @@ def test_a_report_is_made_of_everything_and_the_same_again(recipe, tmp_path):
     assert verdicts[-1] == "supported: Perplexity follows the score"
     artifact = Store(tmp_path / "store").open(recipe.reference)
     page = artifact.file("report.html").read_text()
-    assert all(f'<article id="{name}">' in page for name in ("figure2", "table4"))
+    assert all(f'<article id="{name}">' in page for name in ("figure2", "table4", "data-help"))
 
     first = artifact.content_sha256
     (artifact.folder / "artifact.json").unlink()

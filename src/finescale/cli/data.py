@@ -38,7 +38,7 @@ def _show(parsed: argparse.Namespace) -> int:
     view = f"results/{plan.study}/data/{parsed.task}"
     cards = {item.path: item.reference for item in plan.views}
     if f"{view}.json" not in cards:
-        tasks = [recipe.parameters["task"] for recipe in plan.recipes.values() if _is_card(recipe)]
+        tasks = [plan.labels[item] for item in plan.recipes if item.startswith("card/")]
         raise UserError(
             f"{parsed.config} has no task `{parsed.task}`{suggestion(parsed.task, tasks)}"
         )
@@ -49,10 +49,6 @@ def _show(parsed: argparse.Namespace) -> int:
     for line in page(store.open(reference).json("card.json"), width):
         print(line)
     return 0
-
-
-def _is_card(recipe: Any) -> bool:
-    return recipe.stage == "card"
 
 
 def _is_there(store: Store, reference: str) -> bool:

@@ -91,10 +91,18 @@ def _megabytes(recipe: Recipe, cost: JobCost, costs: Costs, attempt: int) -> int
 
 def _hours(recipe: Recipe, cost: JobCost, costs: Costs) -> float:
     if not cost.devices:
-        return cost.disk_bytes / TEXT_BYTES_PER_SECOND / 3600
+        return _text_bytes(recipe, cost, costs) / TEXT_BYTES_PER_SECOND / 3600
     if _on_gpus(costs):
         return cost.wall_hours
     return cost.wall_hours + cost.flops / (CPU_FLOPS * cost.devices) / 3600
+
+
+def _text_bytes(recipe: Recipe, cost: JobCost, costs: Costs) -> float:
+    """What a job of the CPU goes through: as much as it writes; a data card reads whole corpora."""
+    if recipe.stage != "card":
+        return cost.disk_bytes
+    read = (costs.plan.recipes[item] for item in recipe.input_references())
+    return sum(costs.of(each).disk_bytes for each in read if each.stage == "corpus")
 
 
 def _minutes(hours: float, attempt: int, limit_hours: float) -> int:

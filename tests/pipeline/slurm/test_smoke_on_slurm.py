@@ -4,7 +4,7 @@ from collections import Counter
 
 from tests.pipeline.slurm.studies import on_cluster
 
-REMOTE = ("corpus", "tokenizer", "tokens", "pretrain", "finetune", "generate", "loss")
+REMOTE = ("corpus", "tokenizer", "tokens", "card", "pretrain", "finetune", "generate", "loss")
 
 
 def test_the_whole_study_runs_on_the_cluster(cluster, checkout, smoke_run):
