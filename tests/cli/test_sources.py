@@ -6,6 +6,10 @@ import json
 import logging
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +24,7 @@ _spec = importlib.util.spec_from_file_location(
 faulty = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(faulty)
 
+FINESCALE = Path(sys.executable).with_name("finescale")
 REVISION = "0123456789" * 4
 TOKEN = "hf_secretsecretsecret"
 SHARDS = [os.urandom(5000 + n) for n in range(3)]
@@ -253,6 +258,21 @@ def test_the_token_goes_to_the_hub_and_nowhere_else(
     everything = captured.out + captured.err + caplog.text + written
     assert TOKEN not in everything
     assert "Signature" not in captured.out + captured.err + written
+
+
+def test_an_interrupted_download_goes_on(checkout, cdn):
+    cdn.faults["/wmt.tgz"].append(faulty.Fault(after=4000, stall=60))
+    command = [FINESCALE, "sources", "--fetch", "wmt", "--yes"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    part = checkout / "resources/raw/wmt/wmt.tgz.part"
+    while not (part.exists() and part.stat().st_size == 4000):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
+    assert process.stderr.read() == "\nInterrupted; the same command goes on from here.\n"
+    assert run("--fetch", "wmt", "--yes") == 0
+    assert cdn.sent("/wmt.tgz") == len(ARCHIVE)
 
 
 def test_a_gated_file_asks_for_a_token(checkout, hub, capsys):

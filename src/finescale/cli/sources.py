@@ -1,6 +1,7 @@
 """`finescale sources`: the raw files of studies: what there is, downloads, checks, the lock."""
 
 import argparse
+import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from finescale.study.sources import RawFile, Sources, lock_path, read_sources
 PAPER = Path("config/paper.yaml")
 TEXT = "text"  # stands for the pretraining text of a study
 HASHED_AT_ONCE = 2
+INTERRUPTED = 130  # the exit status that shells give after Ctrl-C
 NAME_HELP = "a source of config/sources.yaml, shards of one (c4-en:0-15), a task, or `text`"
 
 
@@ -51,11 +53,15 @@ def _sources(parsed: argparse.Namespace) -> int:
     from finescale.study.files import SOURCES
 
     chosen = _Choice(read_sources(SOURCES, Path()), parsed.config)
-    if parsed.fetch is not None:
-        return _fetch(chosen, parsed.fetch, parsed.yes)
-    if parsed.lock is not None:
-        return _lock(chosen, parsed.lock, parsed.yes)
-    return _check(chosen) if parsed.check else _list(chosen)
+    try:
+        if parsed.fetch is not None:
+            return _fetch(chosen, parsed.fetch, parsed.yes)
+        if parsed.lock is not None:
+            return _lock(chosen, parsed.lock, parsed.yes)
+        return _check(chosen) if parsed.check else _list(chosen)
+    except KeyboardInterrupt:
+        print("\nInterrupted; the same command goes on from here.", file=sys.stderr)
+        return INTERRUPTED
 
 
 class _Choice:
