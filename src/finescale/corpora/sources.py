@@ -36,7 +36,8 @@ def fetch(sha256: str, sources: Sources, destination: Path, resume: Path | None 
 
 def not_pinned(names: Iterable[str], sources: Sources) -> UserError:
     """The message for raw files, by their names in studies, that have no SHA-256 yet."""
-    lines, lockable = ["these raw files are not pinned by a SHA-256:"], {}
+    lines = ["these raw files are not pinned by a SHA-256:"]
+    lockable: dict[str, None] = {}
     for name in names:
         source, _, part = name.partition(":")
         if part in sources[source].members:  # what an archive holds is declared with its members
