@@ -1,6 +1,7 @@
 """Subsets nest, keep the mix of languages, and depend on (task, seed) alone."""
 
 from fractions import Fraction
+from math import gcd
 
 import numpy as np
 import pytest
@@ -84,3 +85,38 @@ def test_uniform_over_seeds():
 def test_an_impossible_size_names_both(size):
     with pytest.raises(UserError, match=rf"help-en-de.* {size} .* 10"):
         subset(np.zeros(10), size, 0, "help-en-de")
+
+
+def slow_permutation(languages: np.ndarray, seed: int, task: str) -> np.ndarray:
+    """The permutation as its definition reads: earliest deadline first, place by place."""
+    shuffled = generator(seed, task).permutation(len(languages))
+    codes, counts = np.unique(languages, return_counts=True)
+    queues = [shuffled[languages[shuffled] == code].tolist()[::-1] for code in codes]
+    shares = [int(count) // gcd(*counts.tolist()) for count in counts]
+    length, taken, order = sum(shares), [0] * len(shares), []
+    for place in range(len(languages)):
+        due = [
+            (-(-(n + 1) * length // share), language)
+            for language, (n, share) in enumerate(zip(taken, shares, strict=True))
+            if n * length // share <= place
+        ]
+        chosen = min(due)[1]
+        taken[chosen] += 1
+        order.append(queues[chosen].pop())
+    return np.array(order)
+
+
+@given(pools, seeds, st.data())
+def test_every_index_is_the_same_as_by_definition(languages, seed, data):
+    wanted = slow_permutation(languages, seed, "task")
+    assert np.array_equal(permutation(languages, seed, "task"), wanted)
+    size = data.draw(st.integers(1, len(languages)))
+    assert np.array_equal(subset(languages, size, seed, "task"), wanted[:size])
+
+
+def test_the_mix_of_mlsum_by_definition():
+    counts = [2871, 2209, 2664, 3929]  # a hundredth of it
+    languages = np.repeat(np.arange(4, dtype=np.uint16), counts)
+    found = permutation(languages, 3, "mlsum")
+    assert np.array_equal(found, slow_permutation(languages, 3, "mlsum"))
+    assert found.dtype == np.int64

@@ -68,6 +68,11 @@ def convert(
         folder.mkdir(parents=True, exist_ok=True)
         parts = _parts(raw, names or list(map(str, raw)), settings, split, folder)
         counts = sum((Counter(each) for each in in_order(_make, parts, workers)), Counter())
+        if not counts["kept"]:
+            reasons = ", ".join(f"{name} {n}" for name, n in counts.items() if name != "read")
+            raise UserError(
+                f"split {split!r} has no records left of {counts['read']} ({reasons or 'none read'})"
+            )
         if settings.get("cleaning", {}).get("duplicates"):
             counts["duplicates"] = _drop_duplicates(parts, out, workers)
             counts["kept"] -= counts["duplicates"]
@@ -75,8 +80,6 @@ def convert(
             for part in parts:
                 shutil.move(part.path, out / part.path.name)
         shutil.rmtree(folder)
-    if not counts["kept"]:
-        raise UserError(f"split {split!r} has no records left: {dict(counts)}")
     return _in_order_of_use(counts, parts)
 
 
