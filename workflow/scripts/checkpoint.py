@@ -1,5 +1,8 @@
 """Take over a base model made elsewhere: its files checked, its size counted."""
 
+from collections.abc import Mapping
+from pathlib import Path
+
 from finescale.errors import UserError
 from finescale.store import Job, run_job
 
@@ -9,13 +12,14 @@ def make(job: Job) -> None:
     from finescale.evaluation.serving import check_decoding
     from finescale.models import count_parameters
     from finescale.models.checkpoint import check_use, context_of, lay_out, load_checked
+    from finescale.models.structure import embedding_rows
     from finescale.training.results import write_json
 
     artifacts = zip(job.parameters["files"], job.inputs("files"), strict=True)
     files = {name: artifact.file("data") for name, artifact in artifacts}
     lay_out(files, job.out / "model")
     model = load_checked(job.out / "model")
-    check_vocabulary(job, model.decoder.get_input_embeddings().weight.shape[0])
+    check_vocabulary(job, files, embedding_rows(model.decoder))
     check_use(model)
     check_decoding(model)
     counts = count_parameters(model.decoder)
@@ -31,15 +35,26 @@ def make(job: Job) -> None:
     print(f"{result['architecture']}: {counts.total:,} parameters, context {result['context']}")
 
 
-def check_vocabulary(job: Job, embeddings: int) -> None:
-    """UserError where the family's tokenizer has ids that the model has not, or others."""
-    from finescale.tokens import open_tokenizer
+def check_vocabulary(job: Job, files: Mapping[str, Path], embeddings: int) -> None:
+    """UserError where the family's tokenizer is not that of this model."""
+    from finescale.tokens.pretrained import (
+        VOCABULARY,
+        PretrainedTokenizer,
+        open_tokenizer,
+        read_vocabulary,
+    )
 
-    size = open_tokenizer(job.input("tokenizer")).vocab_size
-    if size > embeddings:
+    family = open_tokenizer(job.input("tokenizer"))
+    assert isinstance(family, PretrainedTokenizer)
+    if family.vocab_size > embeddings:
         raise UserError(
-            f"the family's tokenizer has {size} ids, this model has embeddings of {embeddings}: "
-            "models of one family share a tokenizer"
+            f"the family's tokenizer has {family.vocab_size} ids, this model has embeddings of "
+            f"{embeddings}: models of one family share a tokenizer"
+        )
+    if VOCABULARY in files and read_vocabulary(files[VOCABULARY]) != family.vocabulary():
+        raise UserError(
+            f"{VOCABULARY} has other pieces than that of the family's base size: models of one "
+            "family share a tokenizer"
         )
 
 

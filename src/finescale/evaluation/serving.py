@@ -5,6 +5,7 @@ import torch
 from finescale.errors import UserError
 from finescale.evaluation.decoding import read_in_steps
 from finescale.models import TunedModel
+from finescale.models.structure import embedding_rows
 
 TOLERANCE = 1e-3  # of the largest number: float32 sums in another order
 LENGTHS = (3, 7, 5)  # of prompts, so that rows have padding
@@ -15,7 +16,7 @@ STEPS = 2
 def check_decoding(model: TunedModel) -> None:
     """UserError unless rows with padding and a cache are what each row is by itself."""
     name = type(model.decoder).__name__
-    rows = model.decoder.get_input_embeddings().weight.shape[0]
+    rows = embedding_rows(model.decoder)
     numbers = torch.Generator().manual_seed(1)
     texts = [torch.randint(rows, (n + STEPS,), generator=numbers).tolist() for n in LENGTHS]
     try:

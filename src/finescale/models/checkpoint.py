@@ -21,6 +21,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from finescale.errors import UserError
 from finescale.models.methods import FullTuning
+from finescale.models.structure import embedding_rows
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -130,7 +131,7 @@ def _unpickled(path: Path, name: str) -> list[tuple[str, Tensor]]:
 def load_checked(folder: Path) -> FullTuning:
     """The model that `lay_out` wrote, in float32. UserError where weights are missing or others."""
     try:
-        model, info = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=torch.float32,
             local_files_only=True,
@@ -141,6 +142,7 @@ def load_checked(folder: Path) -> FullTuning:
     except Exception as error:  # of safetensors, of the system, of each model's own code
         reason = str(error).partition("\n")[0]
         raise UserError(f"transformers cannot read the weights: {reason}") from None
+    model, info = loaded
     for kind, what in (("missing_keys", "are missing"), ("mismatched_keys", "have other shapes")):
         if wrong := sorted(map(str, info[kind])):
             raise UserError(
@@ -154,9 +156,13 @@ def load_checked(folder: Path) -> FullTuning:
 def check_use(model: FullTuning) -> None:
     """UserError where the stages would not compute what the model itself does."""
     decoder = model.decoder
-    name, rows = type(decoder).__name__, decoder.get_input_embeddings().weight.shape[0]
+    name, rows = type(decoder).__name__, embedding_rows(decoder)
     ids = torch.randint(rows, (ROWS, LENGTH), generator=torch.Generator().manual_seed(0))
     hidden = model(ids)
+    other = ids.clone()
+    other[:, -1] = (other[:, -1] + 1) % rows
+    if not _alike(hidden[:, :-1], model(other)[:, :-1]):
+        raise UserError(f"{name} sees what comes after a token: it is no causal model")
     if not _alike(model.logits(hidden), decoder(input_ids=ids, use_cache=False).logits):
         raise UserError(
             f"{name}: its logits are not those of its output layer alone (they are scaled or "
@@ -166,10 +172,6 @@ def check_use(model: FullTuning) -> None:
     given = decoder.base_model(inputs_embeds=embedded, use_cache=False).last_hidden_state
     if not _alike(hidden, given):
         raise UserError(f"{name} does not read embeddings as it reads ids: it is not supported")
-    other = ids.clone()
-    other[:, -1] = (other[:, -1] + 1) % rows
-    if not _alike(hidden[:, :-1], model(other)[:, :-1]):
-        raise UserError(f"{name} sees what comes after a token: it is no causal model")
 
 
 def _alike(one: Tensor, other: Tensor) -> bool:

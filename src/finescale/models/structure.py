@@ -1,6 +1,7 @@
 """The parts of a causal language model of transformers, found by what they are, not by name."""
 
 from collections.abc import Iterator
+from typing import cast
 
 from torch import nn
 from transformers import PreTrainedModel
@@ -49,6 +50,12 @@ def _other_matrices(decoder: PreTrainedModel) -> Iterator[str]:
             for own, parameter in module.named_parameters(recurse=False):
                 if parameter.dim() > 1:
                     yield f"{name}.{own}"
+
+
+def embedding_rows(decoder: PreTrainedModel) -> int:
+    """Ids that a decoder can read; its tokenizer may have fewer."""
+    weights = cast(nn.Embedding, decoder.get_input_embeddings()).weight
+    return int(weights.shape[0])
 
 
 def vocabulary_parameters(decoder: PreTrainedModel) -> int:

@@ -49,7 +49,7 @@ def given_mistakes(config: Mapping[str, Any], family: str, sources: Sources) -> 
                 yield f"{here}.source`: `{one['source']}` is another checkpoint's already"
         yield from _file_mistakes(one["source"], sources, f"{here}.source`")
     base = tokenizer_source(config, family)
-    if base in sources and TOKENIZER[0] not in sources[base].files:
+    if base and base in sources and TOKENIZER[0] not in sources[base].files:
         yield (
             f"{where}`: the source `{base}` of its base size has no {TOKENIZER[0]} under `files`; "
             "AutoTokenizer.from_pretrained(...).save_pretrained(...) of transformers writes one"

@@ -4,13 +4,16 @@ import json
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from finescale.errors import UserError
 from finescale.store import Artifact
 from finescale.tokens.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer as Fast
 
 VOCABULARY = "tokenizer.json"
 SETTINGS = "tokenizer_config.json"
@@ -40,12 +43,7 @@ class PretrainedTokenizer:
     sentinels: tuple[int, ...] = ()
 
     def __init__(self, folder: Path):
-        from tokenizers import Tokenizer as Fast
-
-        try:
-            self._fast = Fast.from_file(str(folder / VOCABULARY))
-        except Exception as error:  # the library raises nothing narrower
-            raise UserError(f"{folder / VOCABULARY} is not a tokenizer: {error}") from None
+        self._fast = _fast(folder / VOCABULARY)
         self._fast.no_truncation()  # files may ask for either
         self._fast.no_padding()
         self._settings = _read(folder / SETTINGS)
@@ -70,7 +68,7 @@ class PretrainedTokenizer:
     @cached_property
     def _joins(self) -> bool:
         """Whether a text starts with a space by itself, as SentencePiece has it."""
-        return self._ids("a")[:1] == self._ids("b a")[-1:]
+        return self._ids("b a") == self._ids("b") + self._ids("a")
 
     def encode(self, texts: list[str]) -> list[np.ndarray]:
         """Ids of each text, int32, without bos or eos."""
@@ -140,6 +138,20 @@ class PretrainedTokenizer:
         found = self._model.get(f"{kind}_token_id")
         found = found[0] if isinstance(found, list) and found else found
         return found if isinstance(found, int) and 0 <= found < self.vocab_size else None
+
+
+def read_vocabulary(path: Path) -> dict[str, int]:
+    """Every piece and its id in a tokenizer.json."""
+    return _fast(path).get_vocab(with_added_tokens=True)
+
+
+def _fast(path: Path) -> "Fast":
+    from tokenizers import Tokenizer as Fast
+
+    try:
+        return Fast.from_file(str(path))
+    except Exception as error:  # the library raises nothing narrower
+        raise UserError(f"{VOCABULARY} is not a tokenizer: {error}") from None
 
 
 def _is_byte(piece: str) -> bool:

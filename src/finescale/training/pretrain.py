@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from transformers import GemmaForCausalLM
+from transformers import PreTrainedModel
 
 from finescale.launch import ALONE, CPU, Company, Hardware
 from finescale.models import (
@@ -104,7 +104,7 @@ def pretrain(
 
 def _decoder(
     parameters: Mapping[str, Any], vocabulary: Vocabulary, placement: Placement
-) -> GemmaForCausalLM:
+) -> PreTrainedModel:
     if placement.builds_whole:
         return build_decoder(parameters["model"], vocabulary.size, parameters["seed"])
     return hollow_decoder(decoder_config(parameters["model"], vocabulary.size))
