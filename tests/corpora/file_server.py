@@ -25,6 +25,7 @@ class Fault:
     content_range: str | None = None
     ignores_range: bool = False
     etag: str | None = None
+    chunked: bool = False  # instead of a Content-Length
 
 
 @dataclass
@@ -107,7 +108,9 @@ class Handler(BaseHTTPRequestHandler):
             whole = f"bytes {start}-{len(content) - 1}/{len(content)}"
             self.send_header("Content-Range", fault.content_range or whole)
         length = len(content) - start if fault.length == -1 else fault.length
-        if length is not None:
+        if fault.chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+        elif length is not None:
             self.send_header("Content-Length", str(length))
         else:
             self.close_connection = True
@@ -123,10 +126,13 @@ class Handler(BaseHTTPRequestHandler):
         rest = rest[: fault.after] if ends else rest
         for offset in range(0, len(rest), PIECE):
             piece = rest[offset : offset + PIECE]
-            self.connection.sendall(piece)
+            head, tail = (f"{len(piece):x}\r\n".encode(), b"\r\n") if fault.chunked else (b"", b"")
+            self.connection.sendall(b"".join((head, piece, tail)))
             record.sent += len(piece)
             time.sleep(fault.pause)
         time.sleep(fault.stall)
+        if fault.chunked and not ends:
+            self.connection.sendall(b"0\r\n\r\n")
         if ends or (fault.length not in (-1, None)):
             self.close_connection = True
             with contextlib.suppress(OSError):

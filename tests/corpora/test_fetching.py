@@ -77,11 +77,6 @@ def fails(raw: RawFile, patience: Patience = QUICK) -> str:
     return message
 
 
-def test_a_file_is_downloaded(raw, server):
-    arrives(raw)
-    assert len(server.requests) == 1
-
-
 FAULTS = {
     "dropped": [Fault(after=2_000_000)],
     "dropped thrice": [Fault(after=700_000), Fault(after=700_000), Fault(after=700_000)],
@@ -95,6 +90,7 @@ FAULTS = {
     "changed in the middle": [Fault(after=1_000_000, etag='"old"')],
     "without a length": [Fault(length=None)],
     "without a length, cut off": [Fault(length=None, after=1_000_000)],
+    "in chunks, cut off": [Fault(chunked=True, after=1_000_000), Fault(chunked=True)],
     "no bytes from there": [Fault(after=1_000_000), Fault(status=416)],
 }
 
