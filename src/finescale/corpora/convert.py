@@ -71,7 +71,7 @@ def convert(
         if not counts["kept"]:
             reasons = ", ".join(f"{name} {n}" for name, n in counts.items() if name != "read")
             raise UserError(
-                f"split {split!r} has no records left of {counts['read']} ({reasons or 'none read'})"
+                f"split {split!r} has no records left of {counts['read']} ({reasons or 'none'})"
             )
         if settings.get("cleaning", {}).get("duplicates"):
             counts["duplicates"] = _drop_duplicates(parts, out, workers)
