@@ -1,5 +1,6 @@
 """The data card of a task: what every split and test set is, and the overlap between them."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,10 +12,12 @@ from finescale.cards.statistics import Statistics, compared_example, summary_of
 from finescale.corpora import read_examples
 from finescale.store import Artifact, Job
 from finescale.tokens import stored_examples
+from finescale.tokens.arrays import Ragged
 
 SAMPLES = {"train": 4}
 OTHER_SAMPLES = 2  # of each other set
 ENDS = ("source", "target")
+ROWS = 1 << 20  # of an array whose lengths are counted at a time
 
 
 @dataclass(frozen=True)
@@ -95,12 +98,20 @@ def _describe(part: Part, statistics: Statistics, overlap: Mapping[str, Any]) ->
 def _tokens(artifact: Artifact, split: str) -> dict[str, dict[str, Any]]:
     """Lengths in tokens as models see them, and how many texts had to be cut for it."""
     examples, counts = stored_examples(artifact, split), artifact.json("stats.json")[split]
-    rows = {"source": examples.sources.lengths, "target": examples.targets.lengths}
-    found = {}
-    for end, lengths in rows.items():
+    rows = {"source": examples.sources, "target": examples.targets}
+    return {
+        end: {"tokens": summary_of(_lengths(rows[end])), "cut": counts[f"cut_{end}s"]}
+        for end in ENDS
+    }
+
+
+def _lengths(rows: Ragged) -> Counter[int]:
+    """How often each length of a row occurs, counted part by part to save memory."""
+    found: Counter[int] = Counter()
+    for start in range(0, len(rows), ROWS):
+        lengths = np.diff(rows.offsets[start : start + ROWS + 1])
         values, times = np.unique(lengths, return_counts=True)
-        by_length = dict(zip(values.tolist(), times.tolist(), strict=True))
-        found[end] = {"tokens": summary_of(by_length), "cut": counts[f"cut_{end}s"]}
+        found.update(dict(zip(values.tolist(), times.tolist(), strict=True)))
     return found
 
 
