@@ -238,5 +238,5 @@ def _drop_duplicates(parts: Sequence[Part], out: Path, workers: int) -> int:
 def _copy_first(task: tuple[Part, np.ndarray, Path]) -> int:
     part, keep, path = task
     with part.path.open("rb") as lines, path.open("wb") as out:
-        out.writelines(compress(lines, keep.tolist()))
+        out.writelines(compress(lines, keep.tobytes()))
     return int((~keep).sum())
