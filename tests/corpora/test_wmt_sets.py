@@ -6,11 +6,14 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from sacrebleu.dataset import DATASETS
 from sacrebleu.dataset.fake_sgml import FakeSGMLDataset
 from sacrebleu.dataset.wmt_xml import WMTXMLDataset
 
 from finescale.corpora import convert, read_examples
+from finescale.corpora.formats import Raw
 from finescale.errors import UserError
+from finescale.study.sources import read_sources
 
 SOURCE = """<srcset setid="newstest2013" srclang="any">
 <doc sysid="ref" docid="cdnews/2012/12/01/4" genre="news" origlang="cs">
@@ -153,3 +156,32 @@ def test_xml_that_is_none(tmp_path, text, message):
     reading = {"format": "wmt-xml", "member": "x.xml", "reference": "A"}
     with pytest.raises(UserError, match=message):
         read(archive(tmp_path / "data", **{"x.xml": text}), reading)
+
+
+@pytest.mark.parametrize(
+    ("source", "theirs", "pair"),
+    [
+        ("newstest2013", "wmt13", "en-de"),
+        ("newsdev2017", "wmt17/dev", "en-zh"),
+        ("newstest2020", "wmt20", "en-de"),
+        ("newstest2020", "wmt20", "en-zh"),
+        ("newstest2021", "wmt21", "en-de"),
+        ("newstest2021", "wmt21", "en-zh"),
+        ("newstest2022", "wmt22", "en-de"),
+        ("newstest2022", "wmt22", "en-zh"),
+    ],
+)
+def test_the_members_are_those_that_sacrebleu_reads(source, theirs, pair):
+    root = Path(__file__).parents[2]
+    sources = read_sources(root / "config/sources.yaml", root)
+    raw = Raw(sources.reading(source), (), (source,), tuple(pair.split("-")), root)
+    members = DATASETS[theirs].langpairs[pair]
+    if isinstance(members, dict):  # with references that differ from the set's
+        assert members["refs"] == [raw.reading["reference"]]
+        members = [members["path"]]
+    keys = [key for key in ("member", "source", "target") if key in raw.reading]
+    assert [raw.fill(raw.reading[key]) for key in keys] == members
+    if "member" in raw.reading and "refs" in DATASETS[theirs].kwargs:
+        assert raw.reading["reference"] in DATASETS[theirs].kwargs["refs"]
+    assert [sources[source].pin.md5] == DATASETS[theirs].md5
+    assert sources.file(source).urls[0] == DATASETS[theirs].data[0]
