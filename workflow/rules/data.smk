@@ -21,6 +21,7 @@ rule corpus:
         "results/store/corpus/{digest}/artifact.json",
     log:
         "results/logs/corpus/{digest}.log",
+    threads: workers_of("corpus")
     resources:
         **resources_of("corpus"),
     params:
@@ -28,7 +29,7 @@ rule corpus:
     message:
         "corpus: {params.label}"
     shell:
-        "exec {PYTHON} {ROOT}/workflow/scripts/corpus.py results/recipes/{wildcards.digest}.json &> {log}"
+        "exec {PYTHON} {ROOT}/workflow/scripts/corpus.py --workers {threads} results/recipes/{wildcards.digest}.json &> {log}"
 
 
 rule tokenizer:
@@ -55,6 +56,8 @@ rule tokens:
         "results/store/tokens/{digest}/artifact.json",
     log:
         "results/logs/tokens/{digest}.log",
+    retries: retries_of("tokens")
+    threads: workers_of("tokens")
     resources:
         **resources_of("tokens"),
     params:
@@ -62,7 +65,7 @@ rule tokens:
     message:
         "tokens: {params.label}"
     shell:
-        "exec {PYTHON} {ROOT}/workflow/scripts/tokens.py results/recipes/{wildcards.digest}.json &> {log}"
+        "exec {PYTHON} {ROOT}/workflow/scripts/tokens.py --workers {threads} results/recipes/{wildcards.digest}.json &> {log}"
 
 
 rule card:

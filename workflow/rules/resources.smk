@@ -3,6 +3,8 @@ from functools import cache
 from finescale.costs import Costs, read_hardware
 from finescale.costs.requests import resources as resources_of_job
 from finescale.costs.requests import retries as retries_of_job
+from finescale.costs.requests import text_workers
+from finescale.costs.text import workers
 from finescale.study.commands import Commands
 from finescale.study.config import complete_config
 from finescale.study.sources import read_sources
@@ -64,9 +66,19 @@ def resources_of(stage):
     return {name: resource(stage, name) for name in RESOURCES} if ON_CLUSTER else {}
 
 
+def workers_of(stage):
+    """Threads of a rule whose program takes --workers: as many as its text is worth."""
+
+    def threads(wildcards):
+        recipe = planned(stage, wildcards.digest)
+        return text_workers(recipe, costs()) if ON_CLUSTER else workers(recipe, plan)
+
+    return threads
+
+
 def retries_of(stage):
-    """How often Snakemake submits a training run again. The Snakemake inside of a job never does:
-    it would start it again within the time that is left."""
+    """How often Snakemake submits a job again that goes on where it was. The Snakemake inside of a
+    job never does: it would start it again within the time that is left."""
     if workflow.remote_exec or not ON_CLUSTER:
         return 0
     recipes = [recipe for recipe in plan.recipes.values() if recipe.stage == stage]

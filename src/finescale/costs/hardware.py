@@ -52,6 +52,7 @@ class Site:
     gpus: int
     gpus_per_node: int
     cpus_per_gpu: int
+    text_cpus: int
     host_memory_gib: float
     network_gb_s: float
     queue_limit_hours: float

@@ -218,7 +218,8 @@ class Costs:
         if recipe.parameters["kind"] == "examples":
             splits = self.examples.splits(recipe.reference).values()
             return sum(split.examples * (width * split.row + 18) for split in splits)
-        return width * self._pretraining_tokens(recipe.reference)
+        tokens = recipe.parameters.get("tokens")
+        return width * (tokens or self._pretraining_tokens(recipe.reference))
 
     def _pretraining_tokens(self, stream: str) -> int:
         """The most tokens of a stream that a base model sees: text for one epoch."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from finescale.costs.hours import STORE_BYTES_PER_SECOND
 from finescale.costs.job import JobCost
 from finescale.costs.jobs import Costs
+from finescale.costs.text import workers
 from finescale.store import Recipe
 
 Resources = Mapping[str, int | str]
@@ -17,6 +18,7 @@ Resources = Mapping[str, int | str]
 MB = 1e6
 LEAST_BYTES = 2e9  # of any job
 DATA_BYTES = 4e9  # of a job that reads or encodes text: it streams
+WORKER_BYTES = 3e8  # of each further process of such a job
 MORE_BYTES = 0.5  # of the first attempt's memory, with each further one
 MOST_GROWTH = 3.0
 SLACK = 1.5  # estimated hours to asked-for hours
@@ -40,7 +42,7 @@ def resources(recipe: Recipe, costs: Costs, attempt: int) -> Resources:
     found: dict[str, int | str | None] = {
         "mem_mb": _megabytes(recipe, cost, costs, attempt),
         "runtime": minutes,
-        "cpus_per_task": site.cpus_per_gpu if gpus else 1,
+        "cpus_per_task": site.cpus_per_gpu if gpus else text_workers(recipe, costs),
         "slurm_partition": partition,
         "slurm_account": site.account,
         "slurm_extra": f"--signal=TERM@{_warning_seconds(cost, minutes)}",
@@ -50,8 +52,13 @@ def resources(recipe: Recipe, costs: Costs, attempt: int) -> Resources:
     return {name: value for name, value in found.items() if value is not None}
 
 
+def text_workers(recipe: Recipe, costs: Costs) -> int:
+    """Processes, each with a core, of a job that reads or encodes text; one of any other job."""
+    return min(workers(recipe, costs.plan), costs.hardware.site.text_cpus)
+
+
 def retries(recipe: Recipe, costs: Costs) -> int:
-    """How often a training run may be submitted again: each time-out is one, and a few to spare."""
+    """How often a job that goes on may be submitted again: for each time-out, and a few more."""
     hours = SLACK * _hours(recipe, costs.of(recipe), costs)
     needed = math.ceil(hours / costs.hardware.site.queue_limit_hours) - 1
     return min(needed + MARGIN_RETRIES, MOST_RETRIES)
@@ -80,7 +87,8 @@ def _processes(cost: JobCost) -> dict[str, int | str | None]:
 
 def _megabytes(recipe: Recipe, cost: JobCost, costs: Costs, attempt: int) -> int:
     """Memory of one node, in MB."""
-    least = LEAST_BYTES if cost.devices else DATA_BYTES
+    more = WORKER_BYTES * (text_workers(recipe, costs) - 1)
+    least = LEAST_BYTES if cost.devices else DATA_BYTES + more
     needed = max(least, cost.host_memory_bytes)
     if recipe.stage in ("generate", "loss") and not _on_gpus(costs):
         needed += cost.device_memory_bytes
@@ -91,7 +99,8 @@ def _megabytes(recipe: Recipe, cost: JobCost, costs: Costs, attempt: int) -> int
 
 def _hours(recipe: Recipe, cost: JobCost, costs: Costs) -> float:
     if not cost.devices:
-        return _text_bytes(recipe, cost, costs) / TEXT_BYTES_PER_SECOND / 3600
+        speed = TEXT_BYTES_PER_SECOND * text_workers(recipe, costs)
+        return _text_bytes(recipe, cost, costs) / speed / 3600
     if _on_gpus(costs):
         return cost.wall_hours
     return cost.wall_hours + cost.flops / (CPU_FLOPS * cost.devices) / 3600
