@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
-from finescale.costs.architecture import Architecture, Tuned, moments
+from finescale.costs.architecture import Architecture, Tuned, moments, usual_architecture
 from finescale.evaluation.decoding import greedy
 from finescale.models import TunedModel, attach, build_decoder, parameter_counts
 from finescale.training import adafactor
@@ -127,3 +127,10 @@ def test_flops_are_six_per_parameter_and_token_where_attention_and_vocabulary_ar
     counted = Tuned(architecture(vocabulary=2, layers=50, ffn_dim=2000))
     flops = counted.forward_flops(10, 8, 80) + counted.backward_flops(10, 8, 80)
     assert flops == pytest.approx(6 * counted.architecture.parameters * 80, rel=0.01)
+
+
+@pytest.mark.parametrize("nominal", [70e6, 160e6, 410e6, 1e9, 2.8e9, 7e9, 13e9, 70e9])
+def test_usual_dimensions_have_about_the_parameters_that_a_size_is_called_by(nominal):
+    own = usual_architecture(nominal, 50_000)
+    assert own.parameters == pytest.approx(nominal, rel=0.35)
+    assert own.heads * own.head_dim == own.model_dim == 128 * own.layers

@@ -1,9 +1,11 @@
 """Base models made elsewhere, through the stage programs, against plain transformers."""
 
+from hashlib import sha256
+
 import pytest
 import torch
 from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
 from finescale.errors import UserError
 from finescale.evaluation.prompts import FewShot, few_shot_prompts
@@ -43,7 +45,7 @@ class GivenStudy(Study):
     def file(self, name):
         content = (self.folder / name).read_bytes()
         write = lambda job: (job.out / "data").write_bytes(content)  # noqa: E731
-        return self.make("source", {"name": name, "size": len(content)}, {}, write)
+        return self.make("source", {"sha256": sha256(content).hexdigest()}, {}, write)
 
     def tuned(self, method):
         reference = self.finetuned(method, self.checkpoint)
@@ -196,3 +198,33 @@ def test_rows_and_prompts_longer_than_the_context_are_refused(study):
         UserError, match="the base model has room for 96: lower `max_source_tokens`"
     ):
         generate(study, "base", study.checkpoint, max_new_tokens=90)
+
+
+def test_later_test_sets_are_measured_as_finetuning_does(study):
+    made = study.tuned("lora")
+    inputs = {"model": [made.recipe.reference], "test": [study.encoded_test], **study.shared}
+    later = study.store.open(study.make("loss", {}, inputs)).json("result.json")
+    expected = made.json("result.json")
+    assert later["test_log_perplexity"] == expected["test_log_perplexity"]
+    assert later["target_tokens"] == expected["target_tokens"]
+
+
+def test_a_checkpoint_with_another_tokenizer_is_refused(study, tmp_path):
+    other = given.save("neox", sentences(300, seed=5), tmp_path / "other")
+    study.folder, kept = other, study.folder
+    try:
+        with pytest.raises(UserError, match=r"tokenizer\.json has other pieces"):
+            study.given(("config.json", "model.safetensors", "tokenizer.json"))
+    finally:
+        study.folder = kept
+
+
+def test_a_tokenizer_with_more_ids_than_the_model_reads_is_refused(study, tmp_path):
+    small = given.config("llama", 64)
+    LlamaForCausalLM(small).save_pretrained(tmp_path / "small")
+    study.folder, kept = tmp_path / "small", study.folder
+    try:
+        with pytest.raises(UserError, match=r"tokenizer has 400 ids, .* embeddings of 64"):
+            study.given()
+    finally:
+        study.folder = kept

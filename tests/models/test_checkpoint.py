@@ -244,6 +244,14 @@ def test_a_missing_part_and_a_missing_weight_are_named(saved, checked, tmp_path)
         checked(whole)
 
 
+def test_damaged_weights_are_refused(saved, checked):
+    model = llama()
+    with torch.no_grad():
+        model.model.layers[0].mlp.up_proj.weight.fill_(torch.inf)
+    with pytest.raises(UserError, match="its weights are damaged"):
+        checked(saved(model))
+
+
 def other(kind):
     if kind == "t5":
         return T5ForConditionalGeneration(

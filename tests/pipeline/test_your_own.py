@@ -59,7 +59,7 @@ def test_checkpoints_are_pretraining_sizes_and_their_weights_are_counted(own, ru
 
 
 def test_its_cost_is_estimated_without_dimensions(own):
-    cost = own.finescale("cost", "config/my.yaml")
+    cost = own.finescale("--store", "nowhere", "cost", "config/my.yaml")
     assert cost.returncode == 0, cost.stderr
     assert "usual ones of the nominal" in " ".join(cost.stdout.split())
 

@@ -144,7 +144,8 @@ def load_checked(folder: Path) -> FullTuning:
         raise UserError(f"transformers cannot read the weights: {reason}") from None
     model, info = loaded
     for kind, what in (("missing_keys", "are missing"), ("mismatched_keys", "have other shapes")):
-        if wrong := sorted(map(str, info[kind])):
+        # of other shapes, the name and both
+        if wrong := sorted(key if isinstance(key, str) else key[0] for key in info[kind]):
             raise UserError(
                 f"{len(wrong)} weights of {type(model).__name__} {what}, {wrong[0]} the first: the "
                 f"weights are not of this {CONFIG}"
@@ -159,6 +160,8 @@ def check_use(model: FullTuning) -> None:
     name, rows = type(decoder).__name__, embedding_rows(decoder)
     ids = torch.randint(rows, (ROWS, LENGTH), generator=torch.Generator().manual_seed(0))
     hidden = model(ids)
+    if not hidden.isfinite().all():
+        raise UserError(f"{name} computes what is no number: its weights are damaged")
     other = ids.clone()
     other[:, -1] = (other[:, -1] + 1) % rows
     if not _alike(hidden[:, :-1], model(other)[:, :-1]):
