@@ -1,6 +1,5 @@
 """Encoding that was killed goes on from the parts that were finished, to the same bytes."""
 
-import json
 import os
 import shutil
 import signal
@@ -13,13 +12,11 @@ import pytest
 
 from finescale.corpora import write_records
 from finescale.errors import UserError
-from finescale.store import Recipe, Store, make_artifact
 from finescale.tokens import train_tokenizer
 from finescale.tokens.parts import DONE, keep
 from tests.tokens.conftest import SENTINELS, sentences
 
 PROGRAM = Path(__file__).parent / "programs" / "encode.py"
-SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "tokens.py"
 FILES = {"en": 9, "de": 7}
 TIMEOUT_SECONDS = 60
 
@@ -139,44 +136,3 @@ def test_what_fails_leaves_nothing_under_its_name(tmp_path):
     assert not (tmp_path / "part").exists()
     assert keep(tmp_path / "part", lambda out: {"documents": 1}) == {"documents": 1}
     assert keep(tmp_path / "part", fail) == {"documents": 1}
-
-
-def test_the_stage_program_encodes_with_workers_and_leaves_nothing_unfinished(corpus, tmp_path):
-    store = Store(tmp_path / "results" / "store")
-
-    def write(files):
-        def make(job):
-            for source, name in files:
-                shutil.copy(source, job.out / name)
-
-        return make
-
-    tokenizer = Recipe("tokenizer", 1, {}, {})
-    make_artifact(store, tokenizer, write([(corpus / "tokenizer.model", "tokenizer.model")]))
-    texts = []
-    for language in ("en", "de"):
-        recipe = Recipe("corpus", 1, {"language": language}, {})
-        shards = [
-            (path, f"text-{k:05d}.jsonl")
-            for k, path in enumerate(sorted(corpus.glob(f"{language}-*.jsonl"))[:2])
-        ]
-        make_artifact(store, recipe, write(shards))
-        texts.append(recipe.reference)
-    parameters = {
-        "kind": "pretraining",
-        "languages": ["en", "de"],
-        "seed": 0,
-        "validation_share": 0.1,
-        "shares": [0.5, 0.5],
-        "tokens": 50_000,
-    }
-    inputs = {"tokenizer": (tokenizer.reference,), "text": tuple(texts)}
-    recipe = Recipe("tokens", 1, parameters, inputs)
-    path = tmp_path / "recipe.json"
-    path.write_text(json.dumps({"recipe": recipe.to_dict(), "label": "a stream"}))
-    command = [sys.executable, SCRIPT, path, "--store", store.root, "--workers", "2"]
-    subprocess.run(command, check=True)
-    made = store.open(recipe.reference)
-    stats = made.json("stats.json")
-    assert 50_000 <= stats["train"]["tokens"] + stats["validation"]["tokens"] < 53_000
-    assert not list((tmp_path / "results" / "resume").glob("*/*"))
