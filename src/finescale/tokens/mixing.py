@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Literal
 
 import numpy as np
 
@@ -89,18 +88,14 @@ def mixed(
     if not all(queue.advance() for queue in queues):
         return
     while True:
-        # the language that runs out of its file first, and all that comes before it does
-        first = min(range(len(queues)), key=lambda language: (queues[language].end, language))
-        end = queues[first].end
-        taken = [
-            queue.take(end, "right" if language < first else "left")
-            for language, queue in enumerate(queues)
-        ]
+        # the language that runs out of its file first, and all that comes before its next one
+        first = min(queues, key=lambda queue: queue.end)
+        taken = [queue.take(first.end) for queue in queues]
         codes = np.repeat(np.arange(len(queues)), [len(documents) for documents, _ in taken])
         documents, keys = (np.concatenate(parts) for parts in zip(*taken, strict=True))
         order = np.lexsort((codes, keys))
         yield Piece([queue.documents for queue in queues], codes[order], documents[order])
-        if not queues[first].advance():
+        if not first.advance():
             return
 
 
@@ -131,9 +126,9 @@ class _Queue:
         self.end = self._tokens / self._share  # before all keys of the next file
         return True
 
-    def take(self, end: float, side: Literal["left", "right"]) -> tuple[np.ndarray, np.ndarray]:
-        """The next documents and their keys: those with keys below `end`, or up to it (`right`)."""
-        here, self._place = self._place, int(np.searchsorted(self._keys, end, side=side))
+    def take(self, end: float) -> tuple[np.ndarray, np.ndarray]:
+        """The next documents and their keys, those with keys up to `end`."""
+        here, self._place = self._place, int(np.searchsorted(self._keys, end, side="right"))
         return self._order[here : self._place], self._keys[here : self._place]
 
 
