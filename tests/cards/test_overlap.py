@@ -99,9 +99,14 @@ def test_seven_tenths_of_the_ngrams_are_near_and_less_is_not(words, near):
 
 
 def test_ngrams_do_not_reach_from_one_text_into_the_next():
-    halves = LONG.split()
-    training = [(" ".join(halves[:9]), "x"), (" ".join(halves[9:]), "x")]
-    (found,) = measured(training, [(" ".join(halves[2:]), "y")])
+    words = [f"w{letter}" for letter in "abcdefghijklmnop"]
+    training = [(" ".join(words[:8]), "x"), (" ".join(words[8:]), "x")]
+    (found,) = measured(training, [(" ".join(words), "y")])
+    assert (found.long_source, found.near_source) == (1, 0)
+
+
+def test_an_ngram_that_a_text_repeats_counts_once():
+    (found,) = measured([("a " * 8, "x")], [("a " * 30 + "b c d", "y")])
     assert (found.long_source, found.near_source) == (1, 0)
 
 
