@@ -54,9 +54,12 @@ def test_hardware_is_what_the_command_line_says():
     given = ["--accelerator", "gpu", "--strategy", "fsdp", "--activation-checkpointing"]
     given += ["--attention", "eager", "--micro-batch-tokens", "4096"]
     assert parsed(*given) == Hardware("gpu", "fsdp", True, "eager", 4096)
+    assert parsed("--workers", "3", options=["workers"]) == Hardware(workers=3)
 
 
-@pytest.mark.parametrize("wrong", [["--micro-batch-tokens", "0"], ["--accelerator", "tpu"]])
+@pytest.mark.parametrize(
+    "wrong", [["--micro-batch-tokens", "0"], ["--accelerator", "tpu"], ["--workers", "0"]]
+)
 def test_wrong_options_are_refused(wrong):
     with pytest.raises(SystemExit):
         parsed(*wrong)
