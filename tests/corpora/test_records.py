@@ -1,6 +1,7 @@
 """Records are checked line by line, and joined in order."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,21 @@ def test_texts_are_not_examples(tmp_path):
 def test_an_empty_split_is_refused(tmp_path):
     with pytest.raises(UserError, match="'dev' has no records"):
         convert([write_lines(tmp_path / "raw")], RECORDS, "dev", tmp_path)
+
+
+@given(st.lists(texts, max_size=9), st.lists(st.integers(0, 400), max_size=6))
+def test_parts_of_a_file_hold_each_record_once_in_order(tmp_path_factory, values, cuts):
+    path = tmp_path_factory.mktemp("parts") / "text.jsonl"
+    write_records(path, ({"id": str(i), "text": text} for i, text in enumerate(values)))
+    size = path.stat().st_size
+    places = [0, *sorted(min(cut, size) for cut in cuts), size]
+    parts = [list(read_texts(path, *part)) for part in pairwise(places)]
+    assert [record for part in parts for record in part] == list(read_texts(path))
+
+
+def test_a_bad_line_of_a_part_has_its_number_in_the_file(tmp_path):
+    path = tmp_path / "text.jsonl"
+    good = json.dumps({"id": "1", "text": "x"}) + "\n"
+    path.write_text(good * 60 + "{}\n" + good)
+    with pytest.raises(UserError, match=r"text\.jsonl:61: a record has"):
+        list(read_texts(path, 10 * len(good)))
