@@ -81,6 +81,7 @@ def experts():
 SERVED = {
     "llama": (llama, {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}),
     "neox": (neox, {"query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"}),
+    "bloom": (bloom, {"query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"}),
     "gpt2": (gpt2, {"c_attn", "c_proj", "c_fc"}),
     "opt": (opt, {"q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"}),
     "mistral": (
