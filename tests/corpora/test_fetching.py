@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from finescale.corpora import fetch
-from finescale.corpora.connection import Patience
-from finescale.corpora.fetching import download, download_all
+from finescale.corpora.download.connection import Patience
+from finescale.corpora.download.files import download, download_all
 from finescale.errors import UserError
 from finescale.study.sources import Pin, RawFile, Sources, read_sources
 
@@ -277,7 +277,7 @@ def test_two_processes_want_the_same_file(raw, server):
 
 PROGRAM = """
 import sys; from pathlib import Path
-from finescale.corpora.fetching import download
+from finescale.corpora.download.files import download
 from finescale.study.sources import Pin, RawFile
 url, path, sha256, size = sys.argv[1:]
 file = RawFile("raw", Path(path), (url,), Pin(sha256, int(size)))

@@ -208,7 +208,7 @@ def _check(chosen: _Choice) -> int:
 
 
 def _difference(file: RawFile) -> str | None:
-    from finescale.corpora.contents import difference, hash_file, needs_md5
+    from finescale.corpora.download.contents import difference, hash_file, needs_md5
 
     wrong = difference(hash_file(file.path, needs_md5(file.pin)), file.pin)
     remedy = f"remove {file.path} and fetch it again" if file.urls else file.remedy
@@ -216,7 +216,7 @@ def _difference(file: RawFile) -> str | None:
 
 
 def _fetch(chosen: _Choice, names: Sequence[str], yes: bool) -> int:
-    from finescale.corpora.fetching import download_all, refuse_offline
+    from finescale.corpora.download.files import download_all, refuse_offline
     from finescale.corpora.sources import not_pinned
 
     files = [chosen.sources.file(name) for name in chosen.of(names)]
@@ -279,8 +279,8 @@ def _agreed(files: Sequence[RawFile], yes: bool) -> bool:
 
 
 def _lock(chosen: _Choice, names: Sequence[str], yes: bool) -> int:
-    from finescale.corpora.hub import on_hub
-    from finescale.corpora.locking import Lock, ask_for_pins, download_pins
+    from finescale.corpora.download.hub import on_hub
+    from finescale.corpora.download.locking import Lock, ask_for_pins, download_pins
 
     sources = chosen.sources
     asked = chosen.of(names) if names else chosen.all()

@@ -22,15 +22,16 @@ from finescale.corpora.workers import in_order
 from finescale.errors import UserError
 
 RECORDS = {"format": "records"}
+COPY_BYTES = 1 << 20
 COUNTED_FIRST = ("read", "kept", "empty")
 
 
 @dataclass(frozen=True)
 class Part:
-    """One file of records: from which raw files (with their numbers in the split), what is left
-    out, and where it goes."""
+    """The records of one raw file: its number in the split, what is left out, and where they go."""
 
-    raw: tuple[tuple[int, Raw], ...]
+    raw: Raw
+    number: int
     cleaning: Mapping[str, Any]
     path: Path
 
@@ -53,9 +54,9 @@ def convert(
 
     `settings` is what a corpus recipe says of the split: `{"format": "records"}` for records of
     ours, which are checked and joined, or `readings`, with `languages`, `cleaning` and `shards`
-    (then each raw file has a file of its own, `text-00000.jsonl` and so on, made by `workers`
-    processes). The split `text` holds documents, every other one examples. `names` are what
-    messages call the raw files. Finished files wait in `unfinished` for those that are not.
+    (then each raw file has a file of its own, `text-00000.jsonl` and so on). The split `text` holds
+    documents, every other one examples. `names` are what messages call the raw files. Raw files are
+    read by `workers` processes; what is finished waits in `unfinished` for what is not.
 
     Returns how many records were read, kept, and left out for what; None for plain records.
     UserError when a raw file cannot be read or no record is left.
@@ -73,12 +74,17 @@ def convert(
             raise UserError(
                 f"split {split!r} has no records left of {counts['read']} ({reasons or 'none'})"
             )
+        first: list[Any] = [None] * len(parts)
         if settings.get("cleaning", {}).get("duplicates"):
-            counts["duplicates"] = _drop_duplicates(parts, out, workers)
+            first = first_occurrences([part.hashes for part in parts])
+            counts["duplicates"] = sum(int((~keep).sum()) for keep in first)
             counts["kept"] -= counts["duplicates"]
-        else:
-            for part in parts:
-                shutil.move(part.path, out / part.path.name)
+        shards = settings.get("shards", False)
+        files = [out / (part.path.name if shards else f"{split}.jsonl") for part in parts]
+        for path in files:
+            path.unlink(missing_ok=True)
+        deliveries = list(zip(parts, first, files, strict=True))
+        list(in_order(_deliver, deliveries, workers if shards else 1))
         shutil.rmtree(folder)
     return _in_order_of_use(counts, parts)
 
@@ -102,7 +108,7 @@ def _parts(
     split: str,
     folder: Path,
 ) -> list[Part]:
-    """The files to be made, each with its raw files."""
+    """What is to be made of each raw file, or two."""
     readings = settings.get("readings", [RECORDS])
     readings = list(readings) * len(raw) if len(readings) == 1 else list(readings)
     given, documents = settings.get("languages"), split == "text"
@@ -111,11 +117,9 @@ def _parts(
         for number, reading, paths, called in _grouped(raw, names, readings)
     ]
     cleaning = settings.get("cleaning", {})
-    if not settings.get("shards"):
-        return [Part(tuple(numbered), cleaning, folder / f"{split}.jsonl")]
     return [
-        Part((each,), cleaning, folder / f"{split}-{shard:05d}.jsonl")
-        for shard, each in enumerate(numbered)
+        Part(raw, number, cleaning, folder / f"{split}-{place:05d}.jsonl")
+        for place, (number, raw) in enumerate(numbered)
     ]
 
 
@@ -153,8 +157,7 @@ def _make(part: Part) -> dict[str, int]:
         hashes = None
         if part.cleaning.get("duplicates"):
             hashes = stack.enter_context(part.hashes.open("wb"))
-        for number, raw in part.raw:
-            _write(raw, number, part.cleaning, out, hashes, counts)
+        _write(part, out, hashes, counts)
         out.flush()
         os.fsync(out.fileno())
     partial.rename(part.path)
@@ -162,20 +165,13 @@ def _make(part: Part) -> dict[str, int]:
     return dict(counts)
 
 
-def _write(
-    raw: Raw,
-    number: int,
-    cleaning: Mapping[str, Any],
-    out: IO[bytes],
-    hashes: IO[bytes] | None,
-    counts: Counter[str],
-) -> None:
-    with TemporaryDirectory(dir=raw.scratch) as scratch:
-        raw = replace(raw, scratch=Path(scratch), left_out=Counter())
-        chosen = filters(cleaning, raw.documents, raw.languages)
+def _write(part: Part, out: IO[bytes], hashes: IO[bytes] | None, counts: Counter[str]) -> None:
+    with TemporaryDirectory(dir=part.raw.scratch) as scratch:
+        raw = replace(part.raw, scratch=Path(scratch), left_out=Counter())
+        chosen = filters(part.cleaning, raw.documents, raw.languages)
         before = 0
         for columns in read(raw):
-            columns = _complete(columns, raw, number, before)
+            columns = _complete(columns, raw, part.number, before)
             before += len(columns["id"])
             columns = clean(columns, chosen, counts)
             lines, contents = _lines(columns, raw)
@@ -228,15 +224,16 @@ def _is_unicode(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def _drop_duplicates(parts: Sequence[Part], out: Path, workers: int) -> int:
-    """Copy the first of equal records, over all parts in order; return how many go."""
-    first = first_occurrences([part.hashes for part in parts])
-    tasks = [(part, keep, out / part.path.name) for part, keep in zip(parts, first, strict=True)]
-    return sum(in_order(_copy_first, tasks, workers))
-
-
-def _copy_first(task: tuple[Part, np.ndarray, Path]) -> int:
-    part, keep, path = task
-    with part.path.open("rb") as lines, path.open("wb") as out:
-        out.writelines(compress(lines, keep.tobytes()))
-    return int((~keep).sum())
+def _deliver(delivery: tuple[Part, np.ndarray | None, Path]) -> None:
+    """Put a part's records, or those to keep of them, at the end of a file."""
+    part, keep, path = delivery
+    if keep is None and not path.exists():
+        shutil.move(part.path, path)
+        return
+    with part.path.open("rb") as lines, path.open("ab") as out:
+        if keep is None:
+            shutil.copyfileobj(lines, out, COPY_BYTES)
+        else:
+            out.writelines(compress(lines, keep.tobytes()))
+    if keep is None:
+        part.path.unlink()  # the disk need not hold all twice

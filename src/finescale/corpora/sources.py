@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from finescale.corpora.contents import CHUNK_BYTES, Hashes, difference, hash_file
+from finescale.corpora.download.contents import CHUNK_BYTES, Hashes, difference, hash_file
 from finescale.errors import UserError
 from finescale.study.sources import Pin, RawFile, Sources
 
@@ -69,8 +69,8 @@ def _find(sha256: str, sources: Sources) -> tuple[RawFile, str | None, Pin]:
 def _download(file: RawFile, destination: Path, part: Path | None) -> None:
     if not file.urls:
         raise UserError(f"source {file.name!r}: {file.path} is missing: {file.remedy}")
-    from finescale.corpora.fetching import download
-    from finescale.corpora.fetching_progress import Progress
+    from finescale.corpora.download.files import download
+    from finescale.corpora.download.progress import Progress
 
     with Progress([file.pin.size]) as progress:
         download(file, destination, part, progress.of(file.name))

@@ -14,7 +14,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from finescale.corpora.hub import authorize, token
+from finescale.corpora.download.hub import authorize, token
 
 OFFLINE = ("FINESCALE_OFFLINE", "HF_HUB_OFFLINE")
 BUSY = (429, 500, 502, 503, 504)  # answers that a second request may mend

@@ -15,10 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from finescale.corpora.connection import Patience, Session, connect, plain, shown
-from finescale.corpora.contents import difference, hash_file, needs_md5
-from finescale.corpora.fetching import PATIENT, download_all, refuse_offline
-from finescale.corpora.hub import ask, on_hub
+from finescale.corpora.download.connection import Patience, Session, connect, plain, shown
+from finescale.corpora.download.contents import difference, hash_file, needs_md5
+from finescale.corpora.download.files import PATIENT, download_all, refuse_offline
+from finescale.corpora.download.hub import ask, on_hub
 from finescale.errors import UserError
 from finescale.study.sources import Pin, RawFile
 

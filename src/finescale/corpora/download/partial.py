@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from finescale.corpora.contents import CHUNK_BYTES, Hashes
+from finescale.corpora.download.contents import CHUNK_BYTES, Hashes
 from finescale.study.sources import Pin
 
 

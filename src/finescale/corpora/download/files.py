@@ -12,12 +12,12 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from finescale.corpora.connection import Patience, Session, connect, offline, shown
-from finescale.corpora.contents import difference, hash_file, needs_md5
-from finescale.corpora.fetching_progress import Progress
-from finescale.corpora.hub import web_address
-from finescale.corpora.partial import Part, open_part
-from finescale.corpora.transfer import Failed, receive
+from finescale.corpora.download.connection import Patience, Session, connect, offline, shown
+from finescale.corpora.download.contents import difference, hash_file, needs_md5
+from finescale.corpora.download.hub import web_address
+from finescale.corpora.download.partial import Part, open_part
+from finescale.corpora.download.progress import Progress
+from finescale.corpora.download.transfer import Failed, receive
 from finescale.counts import format_bytes
 from finescale.errors import UserError
 from finescale.study.sources import Pin, RawFile

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 import requests
 from urllib3.exceptions import HTTPError
 
-from finescale.corpora.connection import Patience, Session, plain
-from finescale.corpora.contents import CHUNK_BYTES
-from finescale.corpora.hub import on_hub, token, web_address
-from finescale.corpora.partial import Part
+from finescale.corpora.download.connection import Patience, Session, plain
+from finescale.corpora.download.contents import CHUNK_BYTES
+from finescale.corpora.download.hub import on_hub, token, web_address
+from finescale.corpora.download.partial import Part
 
 
 class Failed(Exception):

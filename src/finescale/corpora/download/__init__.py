@@ -1,0 +1,1 @@
+"""Raw files from the network: whole, checked while they stream, and pinned."""
