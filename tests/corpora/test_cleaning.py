@@ -165,6 +165,16 @@ def test_workers_change_nothing(tmp_path, settings):
         assert next(read_texts(tmp_path / "alone/text-00000.jsonl"))["id"] == "0-1"
 
 
+@pytest.mark.parametrize("settings", [{}, {"duplicates": True}])
+def test_one_file_is_the_shards_one_behind_the_other(tmp_path, settings):
+    raw = shards(tmp_path)
+    counts = sharded(raw, tmp_path / "shards", 1, **settings)
+    recipe = {"readings": [JSONL], "cleaning": settings}
+    assert convert(raw, recipe, "text", tmp_path, workers=2) == counts
+    whole = b"".join(contents(tmp_path / "shards").values())
+    assert (tmp_path / "text.jsonl").read_bytes() == whole
+
+
 def test_finished_shards_are_kept(tmp_path):
     """The third shard is damaged: the first two are not made again once it is mended."""
     raw = shards(tmp_path)
