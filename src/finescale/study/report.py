@@ -12,7 +12,7 @@ KINDS = ("figure", "table")
 
 
 def plan_report(plan: Plan, config: Mapping[str, Any], joined_points: str) -> None:
-    """Add the report of all figures, tables, fits, scores and cards planned so far, and its view."""
+    """Add the report of all that is planned so far, cards of the data included, and its view."""
     drawn = {kind: _drawn(plan, kind) for kind in KINDS}
     scores = _scores(plan)
     stages = {
