@@ -26,7 +26,7 @@ def test_a_table_of_stages_a_table_of_runs_and_what_they_rest_on(cost):
     assert lines[0].startswith("What the study paper still takes, on 128 x h100")
     (finetune,) = [line for line in lines if line.startswith("finetune  ") and "3819" in line]
     assert finetune.split()[:4] == ["finetune", "3819", "0", "3819"]
-    assert any(line.startswith("in all") and "13190" in line for line in lines)
+    assert any(line.startswith("in all") and "16262" in line for line in lines)
     assert any(line.split()[:3] == ["finetune", "16B", "lora"] for line in lines)
     assert "an upper bound" in out
     assert "raw files whose size" in out

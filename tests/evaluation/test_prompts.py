@@ -47,9 +47,7 @@ def test_without_demonstrations_a_prompt_is_what_finetuning_shows(tokenizer, tmp
     records = [*parallel(4, seed=2), record(9, "x", "y"), record(10, "ü\n中 a" * 20, "y", "en-zh")]
     write_records(tmp_path / "test.jsonl", records)
     form = ExampleFormat(template, max_source_tokens=70, max_target_tokens=5)
-    encode_examples(
-        {"test": tmp_path / "test.jsonl"}, tokenizer, form, tmp_path, tmp_path / "kept"
-    )
+    encode_examples({"test": tmp_path / "test.jsonl"}, tokenizer, form, tmp_path, tmp_path / "kept")
     sources = open_examples(tmp_path, "test").sources
     prompts = finetuning_prompts(records, form, tokenizer)
     nothing = np.array([], dtype=np.int32)
