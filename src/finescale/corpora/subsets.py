@@ -35,9 +35,9 @@ def permutation(languages: np.ndarray, seed: int, task: str, size: int | None = 
     """
     shuffled = _shuffled(len(languages), generator(seed, task))
     size = len(shuffled) if size is None else size
-    codes, counts = np.unique(languages, return_counts=True)
-    if len(codes) < 2:
+    if (languages == languages[:1]).all():
         return shuffled[:size].astype(np.int64)
+    counts = np.unique_counts(languages).counts
     by_language = shuffled[np.argsort(languages[shuffled], kind="stable")]
     pattern = _interleave(counts.tolist(), size)
     permuted = np.empty(size, dtype=np.int64)
