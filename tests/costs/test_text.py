@@ -14,13 +14,13 @@ def small():
     """A plan to which corpora of raw files of given sizes are added, and what encodes them."""
     plan = Plan("small")
 
-    def add(*sizes, shards=True):
+    def add(*sizes):
         raw = [
             plan.add("source", f"raw {k}", {"sha256": f"{k}", "size": size}, {})
             for k, size in enumerate(sizes)
         ]
-        split = {"readings": [{}], **({"shards": True} if shards else {})}
-        corpus = plan.add("corpus", "text", {"splits": {"text": split}}, {"text": raw})
+        splits = {"text": {"readings": [{}]}}
+        corpus = plan.add("corpus", "text", {"splits": splits}, {"text": raw})
         tokenizer = plan.add("tokenizer", "tokenizer", {"vocab_size": 9}, {"text": [corpus]})
         inputs = {"tokenizer": [tokenizer], "text": [corpus]}
         tokens = plan.add("tokens", "stream", {"kind": "pretraining"}, inputs)
@@ -30,19 +30,18 @@ def small():
 
 
 @pytest.mark.parametrize(
-    ("sizes", "shards", "reading", "encoding"),
+    ("sizes", "reading", "encoding"),
     [
-        ([1000] * 40, True, 1, 1),
-        ([WORKER_BYTES], True, 1, 1),
-        ([WORKER_BYTES, 1], True, 2, 2),
-        ([WORKER_BYTES] * 7, True, 7, 7),
-        ([WORKER_BYTES] * 7, False, 1, 7),
-        ([9 * WORKER_BYTES, 1], True, 2, 10),
-        ([None] * 5, True, 5, 5),
+        ([1000] * 40, 1, 1),
+        ([WORKER_BYTES], 1, 1),
+        ([WORKER_BYTES, 1], 2, 2),
+        ([WORKER_BYTES] * 7, 7, 7),
+        ([9 * WORKER_BYTES, 1], 2, 10),
+        ([None] * 5, 5, 5),
     ],
 )
-def test_a_worker_for_each_quarter_of_a_gigabyte(small, sizes, shards, reading, encoding):
-    plan, (corpus, tokenizer, tokens) = small(*sizes, shards=shards)
+def test_a_worker_for_each_quarter_of_a_gigabyte(small, sizes, reading, encoding):
+    plan, (corpus, tokenizer, tokens) = small(*sizes)
     assert workers(corpus, plan) == reading
     assert workers(tokens, plan) == encoding
     assert workers(tokenizer, plan) == 1

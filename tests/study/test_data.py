@@ -144,3 +144,28 @@ def test_a_range_of_shards_that_is_not_there(smoke):
     config["text"]["de"] = {"raw": ["web:1-4"]}
     with pytest.raises(UserError, match=r"`text\.de\.raw`: .*0-3"):
         plan()
+
+
+def test_shards_and_a_file_that_is_read_otherwise(smoke):
+    config, plan = smoke
+    config["text"]["de"]["raw"].append("web:0-1")
+    corpus = recipe(plan(), "corpus", "text de")
+    web = OWN["web"]["reading"]
+    assert corpus.parameters["splits"]["text"]["readings"] == [{"format": "records"}, web, web]
+
+
+def test_documents_of_another_language_can_be_told(smoke):
+    config, plan = smoke
+    before = recipe(plan(), "corpus", "text de")
+    config["text"]["de"] = {"raw": ["web"], "cleaning": {"language": True}}
+    assert "languages" not in before.parameters["splits"]["text"]
+    split = recipe(plan(), "corpus", "text de").parameters["splits"]["text"]
+    assert split["languages"] == ["de", "de"]
+
+
+def test_a_mixture_too_short_for_its_models(smoke):
+    config, plan = smoke
+    family = config["families"]["en-de"]
+    family["mixture"] = {"shares": {"en": 0.5, "de": 0.5}, "tokens": family["pretraining_tokens"]}
+    with pytest.raises(UserError, match=r"`families\.en-de\.mixture\.tokens`: .* is less than"):
+        plan()

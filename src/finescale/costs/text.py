@@ -10,11 +10,11 @@ WORKER_BYTES = 1 << 28  # of raw files: to start another process for less does n
 
 
 def workers(recipe: Recipe, plan: Plan) -> int:
-    """One for each 256 MB of raw files; to read shards no more than there are, else one.
+    """One for each 256 MB of raw files; to read raw files no more than there are.
 
     A raw file whose size nobody knows counts as one of 256 MB.
     """
-    if recipe.stage not in STAGES or (recipe.stage == "corpus" and not _in_shards(recipe)):
+    if recipe.stage not in STAGES:
         return 1
     corpora = [recipe]
     if recipe.stage == "tokens":
@@ -24,7 +24,3 @@ def workers(recipe: Recipe, plan: Plan) -> int:
     size = sum(plan.recipes[item].parameters["size"] or WORKER_BYTES for item in raw)
     worth = max(1, math.ceil(size / WORKER_BYTES))
     return min(worth, len(raw)) if recipe.stage == "corpus" else worth
-
-
-def _in_shards(corpus: Recipe) -> bool:
-    return any(split.get("shards") for split in corpus.parameters["splits"].values())

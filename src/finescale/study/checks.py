@@ -64,6 +64,13 @@ def _family_mistakes(config: dict[str, Any], key: str) -> Iterator[str]:
             yield f"{where}.languages`: `text` has no `{language}` {_there(config['text'])}"
     if mixture := family.get("mixture"):
         yield from _mixture_mistakes(mixture["shares"], family["languages"], where)
+        needed = family["pretraining_tokens"] / (1 - family["validation_share"])
+        if mixture["tokens"] is not None and mixture["tokens"] < needed:
+            given = _shown(mixture["tokens"])
+            yield (
+                f"{where}.mixture.tokens`: {given} is less than pretraining_tokens and the "
+                f"validation share need ({needed:.0f})"
+            )
     tokens = int(family["pretraining_tokens"])
     if tokens < _batch(config):
         yield f"{where}.pretraining_tokens`: {tokens} {_less_than(_batch(config))}"

@@ -35,26 +35,36 @@ class DataPlanner:
             self._planned_sources[name] = self.plan.add("source", label, parameters, {})
         return self._planned_sources[name]
 
-    def corpus(self, label: str, splits: Mapping[str, Mapping[str, Any]]) -> str:
-        """Typed records of one or several splits; the split is the role of its raw files."""
+    def corpus(
+        self, label: str, splits: Mapping[str, Mapping[str, Any]], in_shards: bool = False
+    ) -> str:
+        """Typed records of one or several splits; the split is the role of its raw files.
+
+        `in_shards` keeps the records of each raw file in a file of their own.
+        """
         raw = {split: self.raw_files(dataset) for split, dataset in splits.items()}
         parameters = {
-            split: self._reading(dataset, raw[split]) for split, dataset in splits.items()
+            split: self._reading(dataset, raw[split], in_shards)
+            for split, dataset in splits.items()
         }
         inputs = {split: [self.source(name) for name in names] for split, names in raw.items()}
         return self.plan.add("corpus", label, {"splits": parameters}, inputs)
 
     def raw_files(self, dataset: Mapping[str, Any]) -> list[str]:
-        """The names of a dataset's raw files, one by one."""
+        """The names of all raw files of a data set."""
         return [name for raw in dataset["raw"] for name in self.sources.expand(raw)]
 
-    def _reading(self, dataset: Mapping[str, Any], raw: Sequence[str]) -> dict[str, Any]:
+    def _reading(
+        self, dataset: Mapping[str, Any], raw: Sequence[str], in_shards: bool
+    ) -> dict[str, Any]:
         """What the recipe of a corpus says of the raw files of a split."""
         chosen = {key: dataset[key] for key in ("languages", "cleaning") if dataset.get(key)}
         readings = [dict(self.sources.reading(name)) for name in raw]
-        if "cleaning" not in chosen and all(reading == RECORDS for reading in readings):
+        alike = all(reading == readings[0] for reading in readings)
+        if alike and readings[0] == RECORDS and "cleaning" not in chosen and not in_shards:
             return {**RECORDS, **chosen}
-        return {"readings": readings, **chosen}
+        found = {"readings": readings[:1] if alike else readings, **chosen}
+        return {**found, "shards": True} if in_shards else found
 
     def texts(self, family: str) -> list[str]:
         return [self._text(language) for language in self.config["families"][family]["languages"]]
@@ -62,21 +72,12 @@ class DataPlanner:
     def _text(self, language: str) -> str:
         """The documents of a language; those of shards stay in as many files."""
         if language not in self._planned_texts:
-            dataset, label = self.config["text"][language], f"text {language}"
-            if any(self.sources[raw.partition(":")[0]].shards for raw in dataset["raw"]):
-                self._planned_texts[language] = self._sharded(label, dataset)
-            else:
-                self._planned_texts[language] = self.corpus(label, {"text": dataset})
+            dataset, label = dict(self.config["text"][language]), f"text {language}"
+            if dataset.get("cleaning", {}).get("language"):
+                dataset["languages"] = [language, language]  # to hold the documents against
+            in_shards = any(self.sources[raw.partition(":")[0]].shards for raw in dataset["raw"])
+            self._planned_texts[language] = self.corpus(label, {"text": dataset}, in_shards)
         return self._planned_texts[language]
-
-    def _sharded(self, label: str, dataset: Mapping[str, Any]) -> str:
-        raw = self.raw_files(dataset)
-        # all shards are read alike, so one reading stands for all
-        reading = {"readings": [dict(self.sources.reading(raw[0]))], "shards": True}
-        if dataset.get("cleaning"):
-            reading["cleaning"] = dataset["cleaning"]
-        inputs = {"text": [self.source(name) for name in raw]}
-        return self.plan.add("corpus", label, {"splits": {"text": reading}}, inputs)
 
     def tokenizer(self, family: str) -> str:
         if grid.is_given(self.config, family):
