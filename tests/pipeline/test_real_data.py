@@ -66,7 +66,6 @@ def shrink(config: dict[str, Any]) -> None:
         text["raw"] = [f"{name.partition(':')[0]}:0-{C4_SHARDS - 1}" for name in text["raw"]]
     for family in config["families"].values():
         family["tokenizer"] = {"vocab_size": 1500, "documents": 200}
-        family["mixture"]["tokens"] = 100_000
         family["validation_share"] = 0.05
     for task in config["tasks"].values():
         generation = task["generation"]
