@@ -19,7 +19,8 @@ from finescale.corpora import fetch
 from finescale.corpora.download.connection import Patience
 from finescale.corpora.download.files import download, download_all
 from finescale.errors import UserError
-from finescale.study.sources import Pin, RawFile, Sources, read_sources
+from finescale.study.source_files import read_sources
+from finescale.study.sources import Pin, RawFile, Sources
 
 _spec = importlib.util.spec_from_file_location(
     "file_server", Path(__file__).with_name("file_server.py")

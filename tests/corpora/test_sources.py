@@ -12,7 +12,8 @@ import yaml
 
 from finescale.corpora import fetch, not_pinned
 from finescale.errors import UserError
-from finescale.study.sources import Sources, read_sources
+from finescale.study.source_files import read_sources
+from finescale.study.sources import Sources
 
 CONTENT = {"mt/train.jsonl": b"one\n" * 50_000, "mt/dev.jsonl": b"two\n", "last": b"\0" * 3_000_000}
 

@@ -13,7 +13,7 @@ from sacrebleu.dataset.wmt_xml import WMTXMLDataset
 from finescale.corpora import convert, read_examples
 from finescale.corpora.formats import Raw
 from finescale.errors import UserError
-from finescale.study.sources import read_sources
+from finescale.study.source_files import read_sources
 
 SOURCE = """<srcset setid="newstest2013" srclang="any">
 <doc sysid="ref" docid="cdnews/2012/12/01/4" genre="news" origlang="cs">

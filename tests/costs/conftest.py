@@ -14,7 +14,7 @@ from finescale.costs import Costs, read_hardware
 from finescale.study.build import plan_study
 from finescale.study.config import complete_config
 from finescale.study.plan import Plan
-from finescale.study.sources import read_sources
+from finescale.study.source_files import read_sources
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"

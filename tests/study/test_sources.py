@@ -8,7 +8,8 @@ import yaml
 
 from finescale.errors import UserError
 from finescale.study.readings import FORMATS, RECORDS
-from finescale.study.sources import Pin, Sources, count_records, read_sources
+from finescale.study.source_files import read_sources
+from finescale.study.sources import Pin, Sources, count_records
 
 ONE, TWO = "1" * 64, "2" * 64
 HUB = "hf://datasets/owner/name@0123abc"
@@ -102,6 +103,8 @@ def test_users_have_files_of_their_own(declare, tmp_path):
     ("entry", "message"),
     [
         ({"path": "x", "md5": "12"}, "32 hexadecimal"),
+        ({"url": "https://example.org/{shard}", "shards": "3"}, "expected how many files"),
+        ({"url": "https://example.org/x", "mirrors": "https://example.org/y"}, "list of URLs"),
         ({"url": "https://example.org/x", "shards": 3}, r"\{shard\}"),
         ({**SHARDED, "files": {"a": None}}, "not both"),
         ({"path": "x", "files": {"../../etc/passwd": None}}, "points outside"),
@@ -122,6 +125,12 @@ def test_a_bad_entry_is_named(declare, entry, message):
     with pytest.raises(UserError, match=message) as caught:
         declare(wrong=entry)
     assert "sources.yaml: wrong" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "a:b", "", " "])
+def test_a_name_that_could_be_a_path_or_a_part(declare, name):
+    with pytest.raises(UserError, match="letters, digits"):
+        declare(**{name: {"path": "x"}})
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"a": 1}', '{"a": {"sha256": "1"}}'])

@@ -112,7 +112,7 @@ def write_recipes():
 def refuse_unpinned():
     """Stop a run that needs raw files which nobody has pinned, before its first job."""
     from finescale.corpora.sources import not_pinned
-    from finescale.study.sources import read_sources
+    from finescale.study.source_files import read_sources
 
     jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name == "source"]
     files = [planned("source", job.wildcards.digest).parameters for job in jobs]

@@ -7,7 +7,7 @@ from finescale.costs.requests import text_workers
 from finescale.costs.text import workers
 from finescale.study.commands import Commands
 from finescale.study.config import complete_config
-from finescale.study.sources import read_sources
+from finescale.study.source_files import read_sources
 
 # Of these runs, `-n` included, jobs ask for resources; others do not read config/site.yaml.
 ON_CLUSTER = workflow.remote_exec or workflow.resource_settings.nodes is not None

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from finescale.corpora import fetch, not_pinned
 from finescale.store import Job, run_job
-from finescale.study.sources import read_sources
+from finescale.study.source_files import read_sources
 
 ROOT = Path(__file__).resolve().parents[2]
 

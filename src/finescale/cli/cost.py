@@ -49,7 +49,7 @@ def _cost(parsed: argparse.Namespace) -> int:
     from finescale.costs.summary import summarize
     from finescale.study.config import load_config
     from finescale.study.files import SCHEMA, SOURCES, plan_file
-    from finescale.study.sources import read_sources
+    from finescale.study.source_files import read_sources
 
     root = Path()
     plan, config = plan_file(parsed.config, root), load_config(parsed.config, SCHEMA)

@@ -12,7 +12,8 @@ from finescale.cli.store import confirmed
 from finescale.cli.tables import text_table
 from finescale.counts import format_bytes
 from finescale.errors import UserError, suggestion
-from finescale.study.sources import RawFile, Sources, lock_path, read_sources
+from finescale.study.source_files import lock_path, read_sources
+from finescale.study.sources import RawFile, Sources
 
 PAPER = Path("config/paper.yaml")
 TEXT = "text"  # stands for the pretraining text of a study

@@ -15,7 +15,8 @@ from finescale.study.plan import Plan, View
 from finescale.study.report import plan_report
 from finescale.study.results import ResultPlanner
 from finescale.study.runs import RunPlanner
-from finescale.study.sources import Sources, read_sources
+from finescale.study.source_files import read_sources
+from finescale.study.sources import Sources
 from finescale.study.suites import LOSS, SuitePlanner, suites_of
 
 

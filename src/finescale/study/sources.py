@@ -5,25 +5,16 @@ in `*.sources.yaml` beside it. What an entry does not pin itself, `finescale sou
 sources.lock.json.
 """
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-import yaml
-
 from finescale.errors import UserError, suggestion
-from finescale.study.config import parse_yaml
-from finescale.study.readings import RECORDS, read_reading
+from finescale.study.readings import RECORDS
 
-SOURCE_KEYS = {
-    *("path", "url", "mirrors", "sha256", "md5", "size", "records", "licence", "purpose"),
-    *("reading", "members", "files", "shards"),
-}
-PARTS = ("members", "files", "shards")
 SHARD = re.compile(r"\{shard(:0\d+d)?\}")
 
 
@@ -59,13 +50,6 @@ class Source:
     licence: str = ""
     purpose: str = ""
     reading: Mapping[str, Any] = field(default_factory=lambda: RECORDS)
-
-    @property
-    def remedy(self) -> str:
-        """What a user does when the file is missing or wrong."""
-        if self.urls:
-            return f"place the file from {self.urls[0]} at {self.path}"
-        return f"restore {self.path} (git checkout -- {self.path})"
 
     @cached_property
     def parts(self) -> Mapping[str, None]:
@@ -206,106 +190,6 @@ def _part_url(source: Source, url: str, part: str) -> str:
     return f"{url.rstrip('/')}/{part}" if source.files else _of_shard(url, part)
 
 
-def lock_path(sources_file: Path) -> Path:
-    """Where the pins are that `finescale sources --lock` has written."""
-    return sources_file.with_name("sources.lock.json")
-
-
-def read_sources(path: Path, root: Path) -> Sources:
-    """Read the declaration of all raw files; relative paths in it start at `root`.
-
-    `path` is sources.yaml; its siblings `*.sources.yaml` are read too. A source without a `path` is
-    expected at `resources/raw/<its name>/<last part of its URL>`.
-    """
-    if not path.is_file():
-        raise UserError(f"{path} is missing: it declares the raw files")
-    found: dict[str, Source] = {}
-    for file in [path, *sorted(path.parent.glob("*.sources.yaml"))]:
-        for name, entry in _entries(file).items():
-            if name in found:
-                raise UserError(f"{file}: {name}: another file declares this source already")
-            found[name] = _source(name, entry, root, file)
-    return Sources(found, _read_lock(lock_path(path)), path)
-
-
-def _entries(file: Path) -> Mapping[str, Any]:
-    try:
-        entries = parse_yaml(file.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{file} is not YAML: {error}") from None
-    if not isinstance(entries, dict):
-        raise UserError(f"{file}: expected a mapping of source names")
-    return entries
-
-
-def _read_lock(path: Path) -> dict[str, Locked]:
-    if not path.exists():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return {name: _locked(entry, f"{path}: {name}") for name, entry in content.items()}
-    except (ValueError, AttributeError) as error:
-        raise UserError(
-            f"{path} is not a lock ({error}): restore it (git checkout -- {path})"
-        ) from None
-
-
-def _locked(entry: Mapping[str, Any], where: str) -> Locked:
-    pin = _pin(entry, where)
-    if pin.sha256 is None:
-        raise UserError(f"{where} has no sha256: delete the line, or restore the file from git")
-    return Locked(pin.sha256, pin.size, entry.get("url"))
-
-
-def _source(name: str, entry: Any, root: Path, file: Path) -> Source:
-    where = f"{file}: {name}"
-    if not isinstance(entry, dict) or not (entry.get("path") or entry.get("url")):
-        raise UserError(f"{where}: a source needs a path or a url")
-    if unknown := set(entry) - SOURCE_KEYS:
-        raise UserError(f"{where}: unknown keys {sorted(unknown)}, known: {sorted(SOURCE_KEYS)}")
-    parts = [key for key in PARTS if entry.get(key)]
-    if len(parts) > 1:
-        raise UserError(f"{where}: a source has {' or '.join(parts)}, not both")
-    url, shards = entry.get("url"), entry.get("shards") or 0
-    if shards and not SHARD.search(url or entry["path"]):
-        raise UserError(f"{where}: shards need a url with {{shard}} in it, such as {{shard:05d}}")
-    return Source(
-        name=name,
-        path=root / (entry.get("path") or _default_path(name, entry)),
-        urls=(*([url] if url else []), *entry.get("mirrors", ())),
-        pin=_pin(entry, where),
-        members=_pins(entry.get("members") or {}, "member", where),
-        files=_pins(entry.get("files") or {}, "file", where),
-        shards=shards,
-        licence=str(entry.get("licence", "")),
-        purpose=str(entry.get("purpose", "")),
-        reading=read_reading(entry.get("reading"), where),
-    )
-
-
-def _default_path(name: str, entry: Mapping[str, Any]) -> PurePosixPath:
-    folder = PurePosixPath("resources/raw") / name
-    return folder if entry.get("files") else folder / PurePosixPath(entry["url"]).name
-
-
-def _pins(entries: Mapping[str, Any], kind: str, where: str) -> dict[str, Pin]:
-    for name in entries:
-        if name.startswith("/") or ".." in PurePosixPath(name).parts:
-            raise UserError(f"{where}: {kind} {name!r} points outside of the archive or folder")
-    return {name: _pin(pin or {}, f"{where}: {name}") for name, pin in entries.items()}
-
-
-def _pin(entry: Mapping[str, Any], where: str) -> Pin:
-    sha256, md5, size = entry.get("sha256"), entry.get("md5"), entry.get("size")
-    if sha256 is not None and not re.fullmatch("[0-9a-f]{64}", str(sha256)):
-        raise UserError(f"{where}: sha256 is {sha256!r}, expected 64 hexadecimal digits (or null)")
-    if md5 is not None and not re.fullmatch("[0-9a-f]{32}", str(md5)):
-        raise UserError(f"{where}: md5 is {md5!r}, expected 32 hexadecimal digits (or null)")
-    if size is not None and not isinstance(size, int):
-        raise UserError(f"{where}: size is {size!r}, expected a number of bytes (or null)")
-    return Pin(sha256, size, entry.get("records"), md5)
-
-
 def count_records(raw: Iterable[str], sources: Sources) -> int | None:
     """Records of several raw files together; None while one of them is not counted.
 
@@ -315,10 +199,7 @@ def count_records(raw: Iterable[str], sources: Sources) -> int | None:
     for name in raw:
         source = sources[name.partition(":")[0]]
         whole = source.shards and ":" not in name
-        counts += (
-            [source.pin.records]
-            if whole
-            else [sources.pin(each).records for each in sources.expand(name)]
-        )
+        pins = [source.pin] if whole else map(sources.pin, sources.expand(name))
+        counts += [pin.records for pin in pins]
     known = [count for count in counts if count is not None]
     return sum(known) if len(known) == len(counts) else None
