@@ -6,6 +6,7 @@ import io
 import lzma
 import tarfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -214,3 +215,35 @@ def test_no_garbage_makes_it_hang_or_fall(kind, garbage, at, tmp_path_factory):
         read(path, TEXT if kind == "text" else READING)
     except UserError as error:
         assert "split 'train'" in str(error) or str(path) in str(error)
+
+
+class Dripping(io.BytesIO):
+    """Gives a few bytes at a time, as a slow disk may."""
+
+    def read(self, most: int | None = -1) -> bytes:
+        return super().read(min(most, 7) if most and most > 0 else most)
+
+
+def unpacked(file: io.BytesIO, most: int) -> Iterator[bytes]:
+    reader = archives.Gunzip(file)
+    return iter(lambda: reader.read(most), b"")
+
+
+MEMBERS = st.lists(st.tuples(st.binary(max_size=60), st.integers(0, 20)), min_size=1)
+
+
+@given(MEMBERS, st.integers(1, 40))
+def test_members_of_a_gzip_file_are_read_as_gzip_does(members, most):
+    file = b"".join(gzip.compress(content) + b"\0" * zeros for content, zeros in members)
+    pieces = list(unpacked(Dripping(file), most))
+    assert b"".join(pieces) == gzip.decompress(file)
+    assert all(len(piece) <= most for piece in pieces)
+
+
+@given(st.data())
+def test_a_gzip_file_that_is_cut_or_changed_is_refused(data):
+    file = gzip.compress(b"one\ntwo\n" * 9, mtime=0) * 2
+    cut = data.draw(st.integers(1, len(file) - 1).filter(lambda at: at != len(file) // 2))
+    for damaged in (file[:cut], file + b"no gzip", file[:-8] + b"\1\2\3\4" + file[-4:]):
+        with pytest.raises(archives.DAMAGE):
+            list(unpacked(io.BytesIO(damaged), 1 << 16))

@@ -12,7 +12,7 @@ from finescale.corpora.archives import Member, open_file, open_members
 from finescale.corpora.formats.raw import Columns, Raw
 from finescale.errors import UserError
 
-BLOCK_BYTES = 1 << 19
+BLOCK_BYTES = 1 << 17
 MOST_LINE_BYTES = 1 << 27
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 BOM = b"\xef\xbb\xbf"
@@ -97,7 +97,7 @@ def _count(rest: Iterable[list[str]]) -> int:
 
 
 def blocks(stream: IO[bytes], name: str) -> Iterator[list[str]]:
-    """The lines of a stream, a list for every half megabyte or so.
+    """The lines of a stream, a list for every 128 KiB or so.
 
     UserError, with the number of the line, when it is not UTF-8 or longer than any text.
     """
