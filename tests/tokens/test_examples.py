@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finescale.corpora import write_records
+from finescale.corpora import records, write_records
 from finescale.errors import UserError
 from finescale.tokens import ExampleFormat, encode_examples, open_examples, parts
 from finescale.tokens.arrays import Rows
@@ -29,7 +29,7 @@ LONG = " ".join(WORDS)
 
 def test_examples_round_trip(tmp_path, tokenizer, monkeypatch):
     monkeypatch.setattr(parts, "PART_BYTES", 500)
-    monkeypatch.setattr(parts, "BATCH_CHARACTERS", 200)
+    monkeypatch.setattr(records, "BLOCK", 200)
     train = write_examples(
         tmp_path / "train.jsonl",
         [(text, text[::-1], "en", "fr" if i % 3 else "de") for i, text in enumerate(WORDS)],

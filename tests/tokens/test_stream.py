@@ -6,7 +6,7 @@ from itertools import accumulate, pairwise
 import numpy as np
 import pytest
 
-from finescale.corpora import generator, write_records
+from finescale.corpora import generator, records, write_records
 from finescale.errors import UserError
 from finescale.tokens import Mixture, encode_documents, open_stream, parts
 from tests.tokens.conftest import sentences
@@ -96,7 +96,7 @@ def test_one_file_a_language_is_one_permutation_of_all_documents(encode, tokeniz
 
 def test_every_document_is_in_one_stream_once(encode, tokenizer, texts, monkeypatch):
     monkeypatch.setattr(parts, "PART_BYTES", 3000)
-    monkeypatch.setattr(parts, "BATCH_CHARACTERS", 200)
+    monkeypatch.setattr(records, "BLOCK", 200)
     paths, documents = texts
     out = encode(paths)
     train, validation = (

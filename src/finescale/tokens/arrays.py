@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Self
 
@@ -61,6 +62,12 @@ class Rows:
     def of(cls, rows: Sequence[np.ndarray]) -> "Rows":
         lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
         return cls(np.concatenate([np.zeros(0, np.int32), *rows]), lengths)
+
+    @classmethod
+    def of_lists(cls, rows: Sequence[list[int]]) -> "Rows":
+        lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
+        count = int(lengths.sum())
+        return cls(np.fromiter(chain.from_iterable(rows), np.int32, count), lengths)
 
     def ended(self, value: int) -> "Rows":
         """With a value after each row."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from finescale.corpora import read_examples
+from finescale.corpora import example_columns
 from finescale.errors import UserError
 from finescale.tokens.arrays import (
     ArrayWriter,
@@ -23,9 +23,7 @@ from finescale.tokens.languages import language_name
 from finescale.tokens.parts import (
     Counts,
     Part,
-    Record,
     add_counts,
-    batches,
     drop_unfinished,
     keep,
     parts_of,
@@ -67,10 +65,23 @@ class ExampleFormat:
 
     def apply(self, record: dict[str, str]) -> str:
         """The source text of a record as the model reads it."""
-        if "{language}" not in self.template:
-            return self.template.format(source=record["source"])
-        language = language_name(record["target_language"])
-        return self.template.format(source=record["source"], language=language)
+        return record["source"].join(self._around(record["target_language"]))
+
+    def apply_all(self, sources: Sequence[str], target_languages: Sequence[str]) -> list[str]:
+        """The same of many."""
+        around = {language: self._around(language) for language in set(target_languages)}
+        return list(map(str.join, sources, map(around.__getitem__, target_languages)))
+
+    def _around(self, target_language: str) -> list[str]:
+        """The template, cut where sources stand."""
+        pieces = [""]
+        for literal, field, _, _ in string.Formatter().parse(self.template):
+            pieces[-1] += literal
+            if field == "language":
+                pieces[-1] += language_name(target_language)
+            elif field == "source":
+                pieces.append("")
+        return pieces
 
 
 def encode_examples(
@@ -105,12 +116,15 @@ def encode_examples(
 
 
 def _encode_part(part: Part, tokenizer: AnyTokenizer, form: ExampleFormat, kept: Path) -> Counts:
-    records = read_examples(part.path, part.start, part.end)
-    return keep(kept / part.name, lambda out: _write_part(records, tokenizer, form, out))
+    batches = example_columns(part.path, part.start, part.end)
+    return keep(kept / part.name, lambda out: _write_part(batches, tokenizer, form, out))
 
 
 def _write_part(
-    records: Iterable[Record], tokenizer: AnyTokenizer, form: ExampleFormat, out: Path
+    batches: Iterable[Mapping[str, list[str]]],
+    tokenizer: AnyTokenizer,
+    form: ExampleFormat,
+    out: Path,
 ) -> Counts:
     """Write the arrays of a part; `languages` of the counts are those that its codes stand for."""
     paths, dtype = example_paths(out, SPLIT), token_type(tokenizer.vocab_size)
@@ -121,15 +135,16 @@ def _write_part(
         RaggedWriter(paths["targets"], paths["target_offsets"], dtype) as targets,
         ArrayWriter(paths["languages"], np.uint16) as languages,
     ):
-        for batch in batches(records):
-            source = Rows.of(tokenizer.encode([form.apply(record) for record in batch]))
-            target = Rows.of(tokenizer.encode([record["target"] for record in batch]))
-            target = target.ended(tokenizer.eos)
+        for batch in batches:
+            names = batch["target_language"]
+            source = Rows.of_lists(tokenizer.encode_lists(form.apply_all(batch["source"], names)))
+            target = Rows.of_lists(tokenizer.encode_lists(batch["target"])).ended(tokenizer.eos)
             add_counts(counts, _counts(source, target, tokenizer.unk, form))
             sources.append(source.cut(form.max_source_tokens))
             targets.append(target.cut(form.max_target_tokens))
-            names = [record["target_language"] for record in batch]
-            languages.append(np.array([codes.setdefault(name, len(codes)) for name in names]))
+            for name in dict.fromkeys(names):
+                codes.setdefault(name, len(codes))
+            languages.append(np.fromiter(map(codes.__getitem__, names), np.uint16, len(names)))
     return counts | {"languages": list(codes)}
 
 

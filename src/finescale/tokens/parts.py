@@ -1,9 +1,11 @@
 """Text files in parts: what one process encodes at a time, and what is kept when it is done."""
 
+import gc
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,9 @@ from typing import Any
 from finescale.store.artifacts import list_files
 
 PART_BYTES = 1 << 26
-BATCH_CHARACTERS = 1 << 20  # of the records in memory at a time
 DONE = "done.json"
 
 Counts = dict[str, Any]
-Record = dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,24 @@ def keep(folder: Path, write: Callable[[Path], Counts]) -> Counts:
     scratch = folder.with_name(f".{folder.name}-{os.getpid()}")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
-    counts = write(scratch)
+    with _no_search_for_garbage():
+        counts = write(scratch)
     done = {"counts": counts, "files": list_files(scratch)}
     (scratch / DONE).write_text(json.dumps(done), encoding="utf-8")
     os.rename(scratch, folder)
     return counts
+
+
+@contextmanager
+def _no_search_for_garbage() -> Iterator[None]:
+    """Without Python looking for cycles: lists of ids are in none, but each of them counts."""
+    searched = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if searched:
+            gc.enable()
 
 
 def drop_unfinished(folder: Path) -> None:
@@ -75,20 +88,6 @@ def _counts_of_whole(folder: Path) -> Counts | None:
         return None
     except (ValueError, KeyError, TypeError):  # half of it reached the disk
         return None
-
-
-def batches(records: Iterable[Record]) -> Iterator[list[Record]]:
-    """Records in lists of bounded size; a longer record is one by itself."""
-    batch: list[Record] = []
-    characters = 0
-    for record in records:
-        batch.append(record)
-        characters += sum(map(len, record.values()))
-        if characters >= BATCH_CHARACTERS:
-            yield batch
-            batch, characters = [], 0
-    if batch:
-        yield batch
 
 
 def write_json(path: Path, value: object) -> None:

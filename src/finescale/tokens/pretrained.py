@@ -72,8 +72,11 @@ class PretrainedTokenizer:
 
     def encode(self, texts: list[str]) -> list[np.ndarray]:
         """Ids of each text, int32, without bos or eos."""
-        encoded = self._fast.encode_batch(texts, add_special_tokens=False)
-        return [np.array(one.ids, dtype=np.int32) for one in encoded]
+        return [np.array(ids, dtype=np.int32) for ids in self.encode_lists(texts)]
+
+    def encode_lists(self, texts: list[str]) -> list[list[int]]:
+        """The same as lists."""
+        return [one.ids for one in self._fast.encode_batch(texts, add_special_tokens=False)]
 
     def encode_after(self, texts: list[str]) -> list[np.ndarray]:
         """Ids of each text as it follows a word and a space."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from finescale.corpora import read_texts
+from finescale.corpora import text_columns
 from finescale.errors import UserError
 from finescale.tokens.arrays import ArrayWriter, Ragged, RaggedWriter, Rows, token_type
 from finescale.tokens.mixing import Documents, Piece, blockwise, mixed, until
@@ -20,7 +20,6 @@ from finescale.tokens.parts import (
     Counts,
     Part,
     add_counts,
-    batches,
     drop_unfinished,
     keep,
     parts_of,
@@ -207,8 +206,8 @@ def _encode_part(part: Part, tokenizer: AnyTokenizer, kept: Path) -> Counts:
     def write(out: Path) -> Counts:
         counts: Counts = {"documents": 0, "tokens": 0, "unknown_tokens": 0}
         with RaggedWriter(*_arrays(out), token_type(tokenizer.vocab_size)) as writer:
-            for batch in batches(read_texts(part.path, part.start, part.end)):
-                rows = Rows.of(tokenizer.encode([record["text"] for record in batch]))
+            for batch in text_columns(part.path, part.start, part.end):
+                rows = Rows.of(tokenizer.encode(batch["text"]))
                 unknown = int(np.count_nonzero(rows.values == tokenizer.unk))
                 rows = rows.ended(tokenizer.eos)
                 writer.append(rows)

@@ -124,6 +124,10 @@ class Tokenizer:
         """Ids of each text, int32, without bos or eos; not to be written to."""
         return self._processor.encode(texts, return_type="numpy", num_threads=1)
 
+    def encode_lists(self, texts: list[str]) -> list[list[int]]:
+        """The same as lists: many short ones are made faster than arrays."""
+        return self._processor.encode(texts, num_threads=1)
+
     def encode_after(self, texts: list[str]) -> list[np.ndarray]:
         """Ids of each text as it follows a word and a space: a piece never spans a space."""
         return self.encode(texts)
