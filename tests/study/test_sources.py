@@ -67,6 +67,15 @@ def test_a_name_that_stands_for_nothing(declare, raw, message):
         [sources.pin(each) for each in sources.expand(raw)]
 
 
+@pytest.mark.parametrize("path", [{}, {"path": "data/a.gz"}, {"path": "data/{shard}/a.gz"}])
+def test_every_shard_has_a_place_of_its_own(declare, path):
+    entry = {"url": "https://example.org/{shard}/a.gz", "shards": 2}
+    with pytest.raises(UserError, match="all shards would lie at"):
+        declare(sharded=entry | path)
+    sources = declare(sharded=entry | {"path": "data/{shard}.gz"})
+    assert [sources.file(f"sharded:{k}").path.name for k in range(2)] == ["0.gz", "1.gz"]
+
+
 def test_where_files_are_and_come_from(declare, tmp_path):
     mirror = "https://example.org/c4-{shard}.json.gz"
     sources = declare(archive=ARCHIVE, folder=FOLDER, sharded=SHARDED | {"mirrors": [mirror]})

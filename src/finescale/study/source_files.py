@@ -90,9 +90,15 @@ def _source(name: str, entry: Any, root: Path, file: Path) -> Source:
         raise UserError(f"{where}: mirrors is {mirrors!r}, expected a list of URLs")
     if shards and not SHARD.search(url or entry["path"]):
         raise UserError(f"{where}: shards need a url with {{shard}} in it, such as {{shard:05d}}")
+    path = root / (entry.get("path") or _default_path(name, entry))
+    if shards and not SHARD.search(path.name):
+        raise UserError(
+            f"{where}: all shards would lie at {path}: give a `path` with {{shard}} in its last "
+            "part, such as data/{shard:05d}.gz"
+        )
     return Source(
         name=name,
-        path=root / (entry.get("path") or _default_path(name, entry)),
+        path=path,
         urls=(*([url] if url else []), *mirrors),
         pin=_pin(entry, where),
         members=_pins(entry.get("members") or {}, "member", where),
