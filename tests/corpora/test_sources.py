@@ -52,6 +52,13 @@ def embedded(root: Path) -> dict:
     return {"path": "corpus.tar.xz", "licence": "MPL-2.0", "members": members, **archive}
 
 
+def test_of_two_sources_with_the_same_bytes_the_one_that_is_here_is_taken(root):
+    here = pin(b"plain")
+    sources = declare(root, first={"path": "gone", **here}, second={"path": "plain.txt", **here})
+    fetch(here["sha256"], sources, root / "data")
+    assert (root / "data").read_bytes() == b"plain"
+
+
 @pytest.mark.parametrize("name", CONTENT)
 def test_a_member_is_unpacked(root, name):
     fetch(sha256(CONTENT[name]), declare(root, corpus=embedded(root)), root / "data")

@@ -52,18 +52,25 @@ def not_pinned(names: Iterable[str], sources: Sources) -> UserError:
 
 
 def _find(sha256: str, sources: Sources) -> tuple[RawFile, str | None, Pin]:
+    found = list(_with(sha256, sources))
+    if not found:
+        raise UserError(
+            f"no source in {sources.path} or its lock has SHA-256 {sha256}: the study was planned "
+            "with others; run snakemake again"
+        )
+    # the same tokenizer lies in every checkpoint: what is here, else what can be downloaded
+    return min(found, key=lambda one: (not one[0].path.is_file(), not one[0].urls))
+
+
+def _with(sha256: str, sources: Sources) -> Iterator[tuple[RawFile, str | None, Pin]]:
     for name, source in sources.items():
         for member, pin in source.members.items():
             if pin.sha256 == sha256:
-                return sources.file(name), member, pin
+                yield sources.file(name), member, pin
         for raw in sources.expand(name):
             file = sources.file(raw)
             if file.pin.sha256 == sha256:
-                return file, None, file.pin
-    raise UserError(
-        f"no source in {sources.path} or its lock has SHA-256 {sha256}: the study was planned with"
-        " others; run snakemake again"
-    )
+                yield file, None, file.pin
 
 
 def _download(file: RawFile, destination: Path, part: Path | None) -> None:
