@@ -192,6 +192,18 @@ def test_finished_shards_are_kept(tmp_path):
     assert contents(tmp_path / "second") == contents(tmp_path / "whole")
 
 
+def test_a_count_that_is_half_written_is_made_again(tmp_path):
+    """The disk was full, or the process killed, when a finished part's counts were written."""
+    raw = shards(tmp_path)
+    wanted = sharded(raw, tmp_path / "whole", 1)
+    parts = tmp_path / "resume/text.parts"
+    parts.mkdir(parents=True)
+    (parts / "text-00000.jsonl").write_bytes(b"")
+    (parts / "text-00000.json").write_bytes(b'{"read"')
+    assert sharded(raw, tmp_path / "found", 1, tmp_path / "resume") == wanted
+    assert contents(tmp_path / "found") == contents(tmp_path / "whole")
+
+
 PROGRAM = """
 import sys
 from pathlib import Path

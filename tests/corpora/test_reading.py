@@ -116,10 +116,16 @@ def test_parquet_that_does_not_fit(tmp_path):
     assert "cannot be read as parquet" in refused(READINGS["parquet"], tmp_path, b"PAR1 no more")
     for columns, message in (
         ({"a": ["x"], "c": ["y"]}, "raw0 has no column 'b'"),
-        ({"a": ["x"], "b": [1.5]}, "column 'b' holds double, not text"),
+        ({"a": ["x"], "b": [1.5]}, "raw0: column 'b' holds double, not text"),
+        ({"a": ["x"], "b": _not_utf8()}, "raw0 cannot be read as parquet"),
     ):
         parquet.write_table(pyarrow.table(columns), tmp_path / "file")
         assert message in refused(READINGS["parquet"], tmp_path, (tmp_path / "file").read_bytes())
+
+
+def _not_utf8() -> pyarrow.Array:
+    offsets, data = pyarrow.py_buffer(b"\0\0\0\0\1\0\0\0"), pyarrow.py_buffer(b"\xff")
+    return pyarrow.Array.from_buffers(pyarrow.string(), 1, [None, offsets, data])
 
 
 def test_truncated_parquet(tmp_path):
@@ -132,6 +138,23 @@ def test_truncated_parquet(tmp_path):
 def test_languages_have_to_be_said(tmp_path):
     message = refused(READINGS["jsonl"], tmp_path, b'{"a": "x", "b": "y"}', languages=None)
     assert "`languages: [source, target]`" in message
+
+
+@pytest.mark.parametrize("value", ["null", '""', '" "'])
+def test_a_record_without_its_language(tmp_path, value):
+    columns = COLUMNS | {"source_language": "s", "target_language": "t"}
+    line = b'{"a": "x", "b": "y", "s": %s, "t": "de"}\n' % value.encode()
+    good = b'{"a": "x", "b": "y", "s": "en", "t": "de"}\n'
+    reading = READINGS["jsonl"] | {"columns": columns}
+    message = refused(reading, tmp_path, good + line, languages=None)
+    assert "raw0: record 0-2 does not say its source_language" in message
+    assert read(reading, tmp_path, good + line)["other_languages"] == 1
+
+
+def test_a_blank_id_is_none(tmp_path):
+    reading = READINGS["jsonl"] | {"columns": COLUMNS | {"id": "i"}}
+    read(reading, tmp_path, b'{"a": "x", "b": "y", "i": " "}\n{"a": "x", "b": "y", "i": "k"}\n')
+    assert [record["id"] for record in read_examples(tmp_path / "train.jsonl")] == ["0-1", "k"]
 
 
 def test_documents_are_not_examples(tmp_path):

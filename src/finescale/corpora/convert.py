@@ -5,7 +5,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from itertools import chain, compress
 from pathlib import Path
@@ -150,7 +150,8 @@ def _make(part: Part) -> dict[str, int]:
     """Write a part's file, unless an earlier run did; return what it counted."""
     done = part.path.with_suffix(".json")
     if done.exists() and part.path.exists():  # or else it was on its way out
-        return json.loads(done.read_text())
+        with suppress(ValueError):  # the disk was full, or the process killed, in the middle of it
+            return json.loads(done.read_text())
     counts: Counter[str] = Counter()
     partial = part.path.with_suffix(".partial")
     with partial.open("wb") as out, ExitStack() as stack:
@@ -192,13 +193,16 @@ def _complete(columns: Columns, raw: Raw, number: int, before: int) -> Columns:
     rows = len(columns[sides[0]])
     ids = [f"{number}-{before + row}" for row in range(1, rows + 1)]
     if "id" in columns:
-        ids = [given or own for given, own in zip(columns["id"], ids, strict=True)]
+        pairs = zip(columns["id"], ids, strict=True)
+        ids = [given if given and given.strip() else own for given, own in pairs]
     complete = {"id": ids, **{side: columns[side] for side in sides}}
     if raw.documents:
         return complete
     for side, language in enumerate(("source_language", "target_language")):
         if language in columns:
             complete[language] = columns[language]
+            if raw.languages is None:  # else those of no language are of another
+                _check_languages(columns[language], ids, language, raw.name)
         elif raw.languages is not None:
             complete[language] = [raw.languages[side]] * rows
         else:
@@ -207,6 +211,15 @@ def _complete(columns: Columns, raw: Raw, number: int, before: int) -> Columns:
                 "`languages: [source, target]`, or the reading `language`"
             )
     return complete
+
+
+def _check_languages(values: list[str | None], ids: list[str], column: str, name: str) -> None:
+    for value, record in zip(values, ids, strict=True):
+        if not value or not value.strip():
+            raise UserError(
+                f"{name}: record {record} does not say its {column}: give the data set "
+                "`languages: [source, target]`, and such records are left out"
+            )
 
 
 def _lines(columns: Columns, raw: Raw) -> tuple[bytes, list[bytes]]:

@@ -26,8 +26,8 @@ def read_parquet(raw: Raw) -> Iterator[Columns]:
             for batch in file.iter_batches(
                 BATCH_ROWS, columns=list(chosen.values()), use_threads=False
             ):
-                yield {field: _values(batch, known[name]) for field, name in chosen.items()}
-    except pyarrow.ArrowInvalid as error:
+                yield {field: _values(batch, known[at], raw.name) for field, at in chosen.items()}
+    except (pyarrow.ArrowException, UnicodeDecodeError) as error:  # bytes that are not UTF-8
         raise UserError(f"{raw.name} cannot be read as parquet: {error}") from None
     except OSError as error:
         if error.errno is not None:
@@ -49,7 +49,7 @@ def _leaves(schema: Any, above: tuple[str, ...] = ()) -> dict[str, tuple[str, ..
     return found
 
 
-def _values(batch: Any, path: tuple[str, ...]) -> list[Any]:
+def _values(batch: Any, path: tuple[str, ...], name: str) -> list[Any]:
     import pyarrow
     from pyarrow import compute
 
@@ -60,6 +60,7 @@ def _values(batch: Any, path: tuple[str, ...]) -> list[Any]:
         values = values.dictionary_decode()
     if not (pyarrow.types.is_string(values.type) or pyarrow.types.is_large_string(values.type)):
         if not pyarrow.types.is_integer(values.type):
-            raise UserError(f"column {'.'.join(path)!r} holds {values.type}, not text")
+            column = ".".join(path)
+            raise UserError(f"{name}: column {column!r} holds {values.type}, not text")
         values = values.cast(pyarrow.string())
     return values.to_numpy(zero_copy_only=False).tolist()
