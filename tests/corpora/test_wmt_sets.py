@@ -150,6 +150,7 @@ def test_xml_names_the_translators_there_are(tmp_path):
         (XML.replace('seg id="3"', "seg"), "has no number"),
         ("<!DOCTYPE x [<!ENTITY e SYSTEM 'file:///etc/passwd'>]><x>&e;</x>", "is not the XML"),
         (BOMB, "is not the XML"),
+        ('<?xml version="1.0" encoding="utg-8"?><x/>', "is not the XML"),
     ],
 )
 def test_xml_that_is_none(tmp_path, text, message):

@@ -24,7 +24,7 @@ def read_wmt_xml(raw: Raw) -> Iterator[Columns]:
                     translators |= {ref.get("translator", "") for ref in element.iter("ref")}
                     yield _document(element, wanted, raw, name)
                     element.clear()
-        except ElementTree.ParseError as error:
+        except (ElementTree.ParseError, LookupError) as error:  # the second of its encoding
             raise UserError(f"{name} is not the XML of a test set: {error}") from None
         if wanted not in translators:
             known = ", ".join(sorted(translators)) or "none"
