@@ -6,6 +6,7 @@ grows beyond reason on the way is refused before it fills the memory or the disk
 """
 
 import bz2
+import errno
 import io
 import lzma
 import shutil
@@ -60,7 +61,7 @@ def readable(name: str) -> Iterator[None]:
     except NotImplementedError as error:  # a zip file's compression
         raise UserError(f"{name} cannot be unpacked: {error}") from error
     except OSError as error:
-        if error.errno is not None:  # the disk's
+        if error.errno not in (None, errno.EINVAL):  # the disk's; EINVAL: before its start
             raise
         raise UserError(f"{name} cannot be unpacked: it is damaged ({error})") from error
 
@@ -144,6 +145,8 @@ def _of_tar(path: Path, patterns: Sequence[str], name: str, folder: Path) -> lis
         with tarfile.open(fileobj=stream, mode="r|", bufsize=CHUNK_BYTES) as archive:
             for number, entry in enumerate(archive):
                 _check_count(number, name)
+                if entry.size > _most_bytes(path.stat().st_size):  # tarfile would skip it for ever
+                    raise _too_large(f"{entry.name} in {name}")
                 archive.members = []  # type: ignore[attr-defined]  # it would keep them all
                 if entry.isreg() and not entry.issparse():
                     members.append(_unpacked(archive, entry, patterns, name, folder / str(number)))
@@ -223,6 +226,14 @@ class Gunzip:
         self._stream.close()
 
 
+def _most_bytes(compressed: int) -> int:
+    return max(ALWAYS_ALLOWED, MOST_EXPANSION * compressed)
+
+
+def _too_large(name: str) -> UserError:
+    return UserError(f"{name} unpacks to more than {MOST_EXPANSION} times its size: not a corpus")
+
+
 class Bounded(io.RawIOBase):
     """A stream of unpacked bytes that ends in an error when there are too many of them."""
 
@@ -230,7 +241,7 @@ class Bounded(io.RawIOBase):
         self, stream: IO[bytes], compressed: int, name: str, below: IO[bytes] | None = None
     ) -> None:
         self._stream, self._below, self._name = stream, below, name
-        self._left = max(ALWAYS_ALLOWED, MOST_EXPANSION * compressed)
+        self._left = _most_bytes(compressed)
 
     def readable(self) -> bool:
         return True
@@ -239,9 +250,7 @@ class Bounded(io.RawIOBase):
         chunk = self._stream.read(len(buffer))
         self._left -= len(chunk)
         if self._left < 0:
-            raise UserError(
-                f"{self._name} unpacks to more than {MOST_EXPANSION} times its size: not a corpus"
-            )
+            raise _too_large(self._name)
         buffer[: len(chunk)] = chunk
         return len(chunk)
 
