@@ -70,7 +70,9 @@ def _rules(plan: Plan) -> Iterator[str]:
         if path.parent.name == plan.study:
             yield RULE.format(name=f"{path.stem}_view", key=f'"{path.stem}"', output=f'"{path}"')
         else:
-            output = f'multiext("{path.parent}/{{name}}", ".pdf", ".png", ".svg", ".csv")'
+            together = (PurePosixPath(other.path) for other in plan.views)
+            endings = {f'"{other.suffix}"' for other in together if other.parent == path.parent}
+            output = f'multiext("{path.parent}/{{name}}", {", ".join(sorted(endings))})'
             yield RULE.format(name=f"{path.parent.name}_view", key="wildcards.name", output=output)
 
 
