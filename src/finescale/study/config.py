@@ -1,6 +1,7 @@
 """Reading a study: its config checked against the schema, completed, and mistakes explained."""
 
 import copy
+import json
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -9,6 +10,17 @@ from typing import Any
 import yaml
 
 from finescale.errors import UserError, refuse_mistakes, suggestion
+
+# JSON Schema's types in the words of people who write YAML.
+TYPES = {
+    "array": "a list",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "null": "null",
+    "number": "a number",
+    "object": "a mapping",
+    "string": "text",
+}
 
 
 def parse_yaml(text: str) -> Any:
@@ -72,6 +84,11 @@ def _explain(error: Any) -> Iterator[str]:
     elif error.validator == "enum":
         allowed = ", ".join(map(str, error.validator_value))
         yield f"`{path}`: {error.instance!r} is not one of: {allowed}"
+    elif error.validator == "const":
+        only = json.dumps(error.validator_value)
+        yield f"`{path}`: {error.instance!r} cannot be used, only `{only}` is allowed"
+    elif error.validator in ("minItems", "minProperties") and not error.instance:
+        yield f"`{path}`: needs at least one {'key' if error.instance == {} else 'value'}"
     elif error.validator == "not":
         taken = ", ".join(error.validator_value["enum"])
         yield f"`{path}`: {error.instance!r} cannot be used (taken: {taken})"
@@ -83,7 +100,7 @@ def _allowed(error: Any) -> str:
     if error.validator == "oneOf":
         return "a number (or null)"
     allowed = error.validator_value
-    return f"a {allowed}" if isinstance(allowed, str) else " or ".join(allowed)
+    return " or ".join(TYPES[each] for each in ([allowed] if isinstance(allowed, str) else allowed))
 
 
 def _exponent(error: Any) -> str:
