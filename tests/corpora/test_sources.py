@@ -65,7 +65,7 @@ def test_a_member_is_unpacked(root, name):
     assert (root / "data").read_bytes() == CONTENT[name]
 
 
-def test_a_file_is_copied(root):
+def test_a_file_is_taken(root):
     sources = declare(root, plain={"path": "plain.txt", **pin(b"plain")})
     fetch(sha256(b"plain"), sources, root / "data")
     assert (root / "data").read_bytes() == b"plain"
@@ -164,15 +164,45 @@ def test_offline_a_source_that_is_not_there_says_where_to_put_it(root, monkeypat
     assert str(root / "resources/raw/wmt/train.tsv.gz") in message
 
 
-def test_a_local_file_is_linked_and_a_wrong_one_is_not(root):
-    sources = declare(root, plain={"path": "plain.txt", **pin(b"plain")})
-    fetch(sha256(b"plain"), sources, root / "data")
+URL = "https://example.org/plain.txt"
+
+
+def downloaded(root: Path, content: bytes = b"plain", path: str = "plain.txt") -> Sources:
+    return declare(root, plain={"url": URL, "path": path, **pin(content)})
+
+
+def test_a_file_of_the_network_is_linked(root):
+    fetch(sha256(b"plain"), downloaded(root), root / "data")
     assert (root / "data").samefile(root / "plain.txt")
+    (root / "data").unlink()
+    assert "it is downloaded again" in refused(root, downloaded(root, b"other"), b"other")
+
+
+def test_a_users_own_file_is_copied_so_that_a_change_in_place_stays_outside(root):
+    sources = declare(root, plain={"path": "plain.txt", **pin(b"plain")})
+    (root / "plain.txt").chmod(0o600)
+    fetch(sha256(b"plain"), sources, root / "data")
+    with (root / "plain.txt").open("r+b") as stream:
+        stream.write(b"P")
+    assert (root / "data").read_bytes() == b"plain"
+    assert (root / "data").stat().st_mode == (root / "sources.yaml").stat().st_mode
+
+
+@pytest.mark.parametrize(("mode", "links"), [(0o600, False), (0o644, True), (0o444, True)])
+def test_a_file_that_others_cannot_read_is_not_linked(root, mode, links):
+    (root / "plain.txt").chmod(mode)
+    before = os.umask(0o022)
+    try:
+        fetch(sha256(b"plain"), downloaded(root), root / "data")
+    finally:
+        os.umask(before)
+    assert (root / "data").samefile(root / "plain.txt") == links
+    assert (root / "data").stat().st_mode & 0o444 == 0o444
 
 
 def test_a_symbolic_link_is_followed(root):
     (root / "link.txt").symlink_to(root / "plain.txt")
-    fetch(sha256(b"plain"), declare(root, a={"path": "link.txt", **pin(b"plain")}), root / "data")
+    fetch(sha256(b"plain"), downloaded(root, path="link.txt"), root / "data")
     assert (root / "data").samefile(root / "plain.txt")
     assert not (root / "data").is_symlink()
 
@@ -182,9 +212,9 @@ def test_a_file_of_another_file_system_is_copied(root, monkeypatch):
         raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
 
     monkeypatch.setattr(os, "link", refuse)
-    fetch(sha256(b"plain"), declare(root, a={"path": "plain.txt", **pin(b"plain")}), root / "data")
+    fetch(sha256(b"plain"), downloaded(root), root / "data")
     assert (root / "data").read_bytes() == b"plain"
-    assert "expected" in refused(root, declare(root, a={"path": "plain.txt", **pin(b"x")}), b"x")
+    assert "expected" in refused(root, downloaded(root, b"x"), b"x")
 
 
 def test_a_member_never_unpacks_to_more_than_its_pinned_size(root, monkeypatch):

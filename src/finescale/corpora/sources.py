@@ -17,8 +17,9 @@ LOCK_COMMAND = "finescale sources --lock"
 def fetch(sha256: str, sources: Sources, destination: Path, resume: Path | None = None) -> None:
     """Put the raw file or archive member with this SHA-256 at `destination`.
 
-    What lies at a source's path is taken, a link where that can be; what does not is downloaded, an
-    archive to its path, since more of its members may be asked for. The bytes are checked on the
+    What lies at a source's path is taken, linked if it is the network's and copied if it has only
+    that path; what does not is downloaded, an archive to its path, since more of its members may be
+    asked for. The bytes are checked on the
     way: `destination` appears only when they are right. An unfinished download is kept in the
     folder `resume` (default: beside `destination`).
     """
@@ -85,11 +86,13 @@ def _download(file: RawFile, destination: Path, part: Path | None) -> None:
 
 
 def _take(file: RawFile, destination: Path) -> None:
-    """Link a file of this file system, after a look at its content; copy one of another."""
+    """Put a file that lies here into the store, after a look at its content.
+
+    What can be downloaded again is linked, where the file system allows it. A file that has only a
+    path is its owner's: it is copied, so that a change in place does not reach the store.
+    """
     partial = _partial(destination)
-    try:
-        os.link(file.path.resolve(), partial)
-    except OSError:
+    if not _linked(file, partial):
         with file.path.open("rb") as stream:
             _copy_checked(stream, str(file.path), file, file.pin, destination)
         return
@@ -98,6 +101,21 @@ def _take(file: RawFile, destination: Path) -> None:
         os.replace(partial, destination)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _linked(file: RawFile, partial: Path) -> bool:
+    """Link a file of the network into the store; False where it has to be copied."""
+    mask = os.umask(0o022)  # the only way to read it
+    os.umask(mask)
+    # the mode goes with a link: who may read the store may read all of it
+    wanted = 0o444 & ~mask
+    if not file.urls or file.path.stat().st_mode & wanted != wanted:
+        return False
+    try:
+        os.link(file.path.resolve(), partial)
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager
