@@ -7,15 +7,16 @@ architectures would stay right.
 
 import json
 import os
-import pickle
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
@@ -29,6 +30,13 @@ PICKLED = "pytorch_model.bin"
 INDEX = ".index.json"
 TOLERANCE = 1e-3  # of the largest number: float32 sums in another order
 ROWS, LENGTH = 2, 8  # of the ids that a model is tried on
+OUTPUT_SCALE = 1e6  # times which small logits too lie beyond any cap
+# What older versions of transformers saved beside the weights: causal masks and their fill value,
+# rotary frequencies, positions, a version. All are computed, or read by nobody.
+BUFFERS = re.compile(
+    r"(^|\.)((attn|attention|crossattention)\.(bias|masked_bias)|causal_mask|inv_freq"
+    r"|position_ids|decoder\.version)$"
+)
 
 
 def lay_out(files: Mapping[str, Path], folder: Path) -> None:
@@ -97,13 +105,15 @@ def _shards(files: Mapping[str, Path], index: str) -> list[str]:
     if index not in files:
         raise UserError(
             f"the source has no weights: list {WEIGHTS}, or {WEIGHTS + INDEX} and its parts, or "
-            f"{PICKLED} under `files`"
+            f"{PICKLED}, or {PICKLED + INDEX} and its parts under `files`"
         )
     places = _json(files, index).get("weight_map")
-    names = sorted(set(places.values())) if isinstance(places, dict) else []
-    if missing := [name for name in names if name not in files] or not names:
-        listed = ", ".join(missing) if isinstance(missing, list) else "a weight_map"
-        raise UserError(f"{index} needs {listed}: list all parts under `files`")
+    named = list(places.values()) if isinstance(places, dict) else []
+    if not named or not all(isinstance(name, str) for name in named):
+        raise UserError(f"{index} has no `weight_map` from names of weights to names of files")
+    names = sorted(set(named))
+    if missing := [name for name in names if name not in files]:
+        raise UserError(f"{index} needs {', '.join(missing)}: list all parts under `files`")
     return names
 
 
@@ -118,18 +128,20 @@ def _link(source: Path, target: Path) -> None:
 def _unpickled(path: Path, name: str) -> list[tuple[str, Tensor]]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"{name} holds something else than weights: {reason}") from None
+    except Exception:  # damaged bytes raise anything; torch's own words advise to run the pickle
+        content = None
     if not isinstance(content, dict) or not all(map(torch.is_tensor, content.values())):
-        raise UserError(f"{name} holds something else than weights by name")
+        raise UserError(
+            f"{name} is damaged or holds something else than tensors by name, and what else a "
+            f"pickle holds is never run: take {WEIGHTS}"
+        )
     return [
         (key, value.clone(memory_format=torch.contiguous_format)) for key, value in content.items()
     ]
 
 
 def load_checked(folder: Path) -> FullTuning:
-    """The model that `lay_out` wrote, in float32. UserError where weights are missing or others."""
+    """The model that `lay_out` wrote, in float32. UserError where weights and model differ."""
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
@@ -143,14 +155,23 @@ def load_checked(folder: Path) -> FullTuning:
         reason = str(error).partition("\n")[0]
         raise UserError(f"transformers cannot read the weights: {reason}") from None
     model, info = loaded
-    for kind, what in (("missing_keys", "are missing"), ("mismatched_keys", "have other shapes")):
-        # of other shapes, the name and both
-        if wrong := sorted(key if isinstance(key, str) else key[0] for key in info[kind]):
-            raise UserError(
-                f"{len(wrong)} weights of {type(model).__name__} {what}, {wrong[0]} the first: the "
-                f"weights are not of this {CONFIG}"
-            )
+    name = type(model).__name__
+    _refuse(info["missing_keys"], f"of {name} are missing")
+    # of other shapes, the name and both
+    _refuse([key for key, *_ in info["mismatched_keys"]], f"of {name} have other shapes")
+    # a model of fewer blocks than the weights have would be a truncated one
+    left_over = [key for key in info["unexpected_keys"] if not BUFFERS.search(key)]
+    _refuse(left_over, f"have no place in {name}")
     return FullTuning(model.eval())
+
+
+def _refuse(names: Iterable[str], what: str) -> None:
+    """UserError where there is any of these weights."""
+    if wrong := sorted(names):
+        raise UserError(
+            f"{len(wrong)} weights {what}, {wrong[0]} the first: the weights are not of this "
+            f"{CONFIG}"
+        )
 
 
 @torch.inference_mode()
@@ -166,7 +187,9 @@ def check_use(model: FullTuning) -> None:
     other[:, -1] = (other[:, -1] + 1) % rows
     if not _alike(hidden[:, :-1], model(other)[:, :-1]):
         raise UserError(f"{name} sees what comes after a token: it is no causal model")
-    if not _alike(model.logits(hidden), decoder(input_ids=ids, use_cache=False).logits):
+    with _outputs_scaled(decoder):
+        alike = _alike(model.logits(hidden), decoder(input_ids=ids, use_cache=False).logits)
+    if not alike:
         raise UserError(
             f"{name}: its logits are not those of its output layer alone (they are scaled or "
             "soft-capped), which is not supported"
@@ -175,6 +198,17 @@ def check_use(model: FullTuning) -> None:
     given = decoder.base_model(inputs_embeds=embedded, use_cache=False).last_hidden_state
     if not _alike(hidden, given):
         raise UserError(f"{name} does not read embeddings as it reads ids: it is not supported")
+
+
+@contextmanager
+def _outputs_scaled(decoder: PreTrainedModel) -> Iterator[None]:
+    """Outputs of the output layer times OUTPUT_SCALE: a soft cap leaves small ones as they are."""
+    layer = cast(nn.Module, decoder.get_output_embeddings())
+    hook = layer.register_forward_hook(lambda module, given, output: output * OUTPUT_SCALE)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def _alike(one: Tensor, other: Tensor) -> bool:
