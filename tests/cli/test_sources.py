@@ -174,6 +174,50 @@ def test_a_locked_hash_is_never_replaced(checkout, hub, cdn, monkeypatch, capsys
     assert locked(checkout) == before
 
 
+def place(checkout: Path, content: bytes) -> Path:
+    path = checkout / "resources/raw/c4/00001.gz"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("added", [b"?", b""])
+def test_a_file_here_that_differs_from_the_hubs_is_not_pinned(checkout, monkeypatch, capsys, added):
+    changed = SHARDS[1][:-2] + bytes([255 - SHARDS[1][-2]]) + added
+    path = place(checkout, changed)
+    assert run("--lock", "c4:1") == 1
+    message = capsys.readouterr().err
+    assert sha256(changed) in message
+    assert sha256(SHARDS[1]) in message
+    assert f"move {path.relative_to(checkout)} away" in message
+    assert not (checkout / "config/sources.lock.json").exists()
+    monkeypatch.setenv("FINESCALE_OFFLINE", "1")  # nobody can be asked: the user knows
+    assert run("--lock", "c4:1") == 0
+    assert locked(checkout)["c4:1"]["sha256"] == sha256(changed)
+
+
+def test_a_file_here_that_is_the_hubs_is_pinned(checkout, hub, capsys):
+    place(checkout, SHARDS[1])
+    assert run("--lock", "c4:1") == 0
+    assert locked(checkout)["c4:1"]["sha256"] == sha256(SHARDS[1])
+    assert [request.method for request in hub.requests] == ["HEAD"]
+
+
+def test_a_file_here_whose_hub_does_not_answer_can_be_pinned_offline(checkout, monkeypatch, capsys):
+    place(checkout, SHARDS[1])
+    monkeypatch.setenv("HF_ENDPOINT", "http://[::1")
+    assert run("--lock", "c4:1") == 1
+    assert "is not a URL" in capsys.readouterr().err
+    hub_path = f"/datasets/allenai/c4/resolve/{REVISION}/en/00001.gz"
+    with faulty.serving(faulty.FileServer()) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        for location in ("http://[bad", None):
+            headers = {"Location": location} if location else {}
+            hub.always[hub_path] = faulty.Fault(status=302 if location else 401, headers=headers)
+            assert run("--lock", "c4:1") == 1
+            assert "FINESCALE_OFFLINE=1 pins" in capsys.readouterr().err
+
+
 def test_a_file_whose_url_changed_is_not_pinned_any_more(checkout, hub, cdn, capsys):
     assert run("--lock", "c4") == 0
     path = checkout / "config/sources.yaml"

@@ -8,13 +8,12 @@ urllib3's Retry waits and tries again where no connection comes about or a serve
 import os
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from finescale.corpora.download.hub import authorize, token
+from finescale.corpora.download.hub import authorize, shown, token
 
 OFFLINE = ("FINESCALE_OFFLINE", "HF_HUB_OFFLINE")
 BUSY = (429, 500, 502, 503, 504)  # answers that a second request may mend
@@ -78,12 +77,6 @@ def offline() -> str | None:
         if os.environ.get(name, "").strip().lower() in ("1", "true", "yes", "on"):
             return name
     return None
-
-
-def shown(url: str) -> str:
-    """A URL without user, password and query."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
 def plain(error: BaseException) -> str:

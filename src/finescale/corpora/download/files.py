@@ -12,9 +12,9 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from finescale.corpora.download.connection import Patience, Session, connect, offline, shown
+from finescale.corpora.download.connection import Patience, Session, connect, offline
 from finescale.corpora.download.contents import difference, hash_file, needs_md5
-from finescale.corpora.download.hub import web_address
+from finescale.corpora.download.hub import shown, web_address
 from finescale.corpora.download.partial import Part, open_part
 from finescale.corpora.download.progress import Progress
 from finescale.corpora.download.transfer import Failed, receive
@@ -47,7 +47,7 @@ def download(
     by_md5 = needs_md5(file.pin)
     with open_part(part, by_md5) as unfinished, connect(patience) as session:
         if destination.is_file():  # another process has brought it while this one waited
-            return hash_file(destination, by_md5)
+            return _brought(file, destination, by_md5)
         for url in file.urls:
             try:
                 _bring(url, unfinished, file.pin, session, patience, heed)
@@ -64,6 +64,13 @@ def download(
     )
 
 
+def _brought(file: RawFile, destination: Path, by_md5: bool) -> Pin:
+    content = hash_file(destination, by_md5)
+    if wrong := difference(content, file.pin):
+        raise UserError(f"{file.name}: {destination} {wrong}: remove it to download it again")
+    return content
+
+
 def _bring(
     url: str,
     part: Part,
@@ -78,7 +85,7 @@ def _bring(
         part.restart()
     inherited = part.size > 0
     try:
-        receive(url, part, pin.size, session, patience, heed)
+        receive(url, part, pin, session, patience, heed)
     except Failed:
         if not _may_continue(url, part, pin):
             part.restart()

@@ -26,15 +26,15 @@ class Answer:
 
 def endpoint() -> str:
     """Where the hub is: `HF_ENDPOINT` names another host that answers as it does."""
-    return os.environ.get("HF_ENDPOINT", "").rstrip("/") or HUB
+    return _url(os.environ.get("HF_ENDPOINT", "").rstrip("/") or HUB)
 
 
 def web_address(url: str) -> str:
     """The https address of `hf://[datasets/]OWNER/NAME@REVISION/PATH`; other URLs as they are.
 
-    UserError where the revision or the path is missing.
+    UserError where the revision or the path is missing, or it is no URL.
     """
-    if url.startswith(f"{HUB}/"):
+    if _url(url).startswith(f"{HUB}/"):
         return endpoint() + url.removeprefix(HUB)
     if not url.startswith("hf://"):
         return url
@@ -43,6 +43,23 @@ def web_address(url: str) -> str:
         raise UserError(f"{url}: expected hf://[datasets/]OWNER/NAME@REVISION/PATH")
     kind, repository, revision, path = found.groups()
     return f"{endpoint()}/{kind or ''}{repository}/resolve/{revision}/{path}"
+
+
+def _url(text: str) -> str:
+    try:
+        urlsplit(text)
+    except ValueError as error:
+        raise UserError(f"{shown(text)} is not a URL: {error}") from None
+    return text
+
+
+def shown(url: str) -> str:
+    """A URL without user, password and query."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # no URL, but may still hold a password
+        return re.sub("//.*@", "//", re.split("[?#]", url)[0])
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
 def on_hub(url: str) -> bool:

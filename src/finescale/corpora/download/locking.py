@@ -15,10 +15,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from finescale.corpora.download.connection import Patience, Session, connect, plain, shown
+from finescale.corpora.download.connection import (
+    OFFLINE,
+    Patience,
+    Session,
+    connect,
+    offline,
+    plain,
+)
 from finescale.corpora.download.contents import difference, hash_file, needs_md5
 from finescale.corpora.download.files import PATIENT, download_all, refuse_offline
-from finescale.corpora.download.hub import ask, on_hub
+from finescale.corpora.download.hub import ask, on_hub, shown
 from finescale.errors import UserError
 from finescale.study.sources import Pin, RawFile
 
@@ -107,34 +114,57 @@ def ask_for_pins(
 
 
 def _without_download(file: RawFile, session: Session, patience: Patience) -> Pin:
-    """What is known of a file: here, or by the hub's word; no SHA-256 where neither tells."""
-    if file.path.is_file():
-        pin = hash_file(file.path, needs_md5(file.pin))
-        where = str(file.path)
-    elif not file.urls:
+    """What is known of a file: here, or by the hub's word; no SHA-256 where neither tells.
+
+    Of a file that is here the hub is asked as well: the two must agree.
+    """
+    here = file.path.is_file()
+    if not here and not file.urls:
         raise UserError(f"{file.name}: {file.path} is missing: {file.remedy}")
-    elif on_hub(file.urls[0]):
+    pin = Pin(None, None)
+    if file.urls and on_hub(file.urls[0]) and not (here and offline()):
         refuse_offline(file)
         pin = _ask(file, session, patience)
-        where = shown(file.urls[0])
-    else:
-        return Pin(None, None)
-    published = file.pin if pin.size is not None else replace(file.pin, size=None)
+        _refuse_other(file, shown(file.urls[0]), pin, file.pin)
+    if here:
+        content = hash_file(file.path, needs_md5(file.pin))
+        _refuse_other(file, str(file.path), content, file.pin)
+        _refuse_unlike_the_hub(file, content, pin)
+        return content
+    return pin
+
+
+def _refuse_other(file: RawFile, where: str, pin: Pin, published: Pin) -> None:
+    if pin.size is None:
+        published = replace(published, size=None)
     if wrong := difference(pin, published):
         raise UserError(f"{file.name}: {where} {wrong}")
-    return pin
+
+
+def _refuse_unlike_the_hub(file: RawFile, content: Pin, hub: Pin) -> None:
+    if difference(content, hub) is None:
+        return
+    theirs = f"SHA-256 {hub.sha256}" if hub.sha256 else f"{hub.size} bytes"
+    raise UserError(
+        f"{file.name}: {file.path} has SHA-256 {content.sha256} ({content.size} bytes), but on the"
+        f" hub {shown(file.urls[0])} has {theirs}: move {file.path} away to use the hub's file, or"
+        " declare yours as a source of its own, with a `path` and no `url`"
+    )
 
 
 def _ask(file: RawFile, session: Session, patience: Patience) -> Pin:
     url = shown(file.urls[0])
+    unasked = ""
+    if file.path.is_file():
+        unasked = f"; {OFFLINE[0]}=1 pins {file.path} as it is, without asking"
     try:
         answer = ask(session, file.urls[0], patience.timeout)
-    except OSError as error:
-        raise UserError(f"{file.name}: {url}: {plain(error)}") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file.name}: {url}: {plain(error)}{unasked}") from None
     if answer is None:
         raise UserError(
             f"{file.name}: the hub has no {url}, or not for everybody: if its terms ask for an"
-            " account, accept them there and set HF_TOKEN"
+            f" account, accept them there and set HF_TOKEN{unasked}"
         )
     return Pin(answer.sha256, answer.size)
 

@@ -11,6 +11,9 @@ from finescale.corpora.download.connection import Patience, Session, plain
 from finescale.corpora.download.contents import CHUNK_BYTES
 from finescale.corpora.download.hub import on_hub, token, web_address
 from finescale.corpora.download.partial import Part
+from finescale.study.sources import Pin
+
+PAGES = ("text/html", "application/xhtml+xml")
 
 
 class Failed(Exception):
@@ -24,20 +27,21 @@ class Dropped(Exception):
 def receive(
     url: str,
     part: Part,
-    size: int | None,
+    pin: Pin,
     session: Session,
     patience: Patience,
     heed: Callable[[int], None],
 ) -> None:
-    """Make `part` complete from `url`: of `size` bytes, where that is known.
+    """Make `part` complete from `url`: of the size of `pin`, where that is known.
 
+    Where nothing is known of the file, only what is certainly whole and no web page is received.
     `heed` is told how much is there, now and then. Raises Failed when it does not work.
     """
     failures, furthest = 0, part.size
     heed(part.size)
     while True:
         try:
-            _receive_once(url, part, size, session, patience, heed)
+            _receive_once(url, part, pin, session, patience, heed)
             return
         except Dropped as error:
             if part.size - furthest >= patience.progress_bytes:
@@ -51,11 +55,12 @@ def receive(
 def _receive_once(
     url: str,
     part: Part,
-    size: int | None,
+    pin: Pin,
     session: Session,
     patience: Patience,
     heed: Callable[[int], None],
 ) -> None:
+    size = pin.size
     if size is not None and part.size == size:
         return
     with _get(url, part, session, patience) as response:
@@ -72,6 +77,8 @@ def _receive_once(
             raise Failed(_refusal(url, response))
         if size is not None and whole not in (None, size):
             raise Failed(f"the server offers {whole} bytes, expected {size}")
+        if size is None and not pin.sha256 and not pin.md5:
+            _refuse_doubtful(response, whole, part)
         whole = whole if size is None else size
         part.remember({"url": url, "size": whole, "validator": _validator(response)})
         for data in _body(response, patience):
@@ -82,6 +89,22 @@ def _receive_once(
             heed(part.size)
     if whole is not None and part.size < whole:
         raise Dropped(f"the connection ended after {part.size} of {whole} bytes")
+
+
+def _refuse_doubtful(response: requests.Response, whole: int | None, part: Part) -> None:
+    """Of a file of which nothing is known: what may be cut off, or is a page about the file."""
+    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind in PAGES:
+        doubt = f"sends a web page ({kind}), perhaps to log in"
+    elif whole is None and not (response.status_code == 200 and response.raw.chunked):
+        doubt = "does not say how long the file is, so that it may be cut off"
+    else:
+        return
+    part.restart()
+    raise Failed(
+        f"the server {doubt}, and neither size nor hash of the file is known: if this is the right"
+        " address, give its size or SHA-256 with the URL"
+    )
 
 
 def _get(url: str, part: Part, session: Session, patience: Patience) -> requests.Response:
