@@ -192,16 +192,25 @@ def test_finished_shards_are_kept(tmp_path):
     assert contents(tmp_path / "second") == contents(tmp_path / "whole")
 
 
-def test_a_count_that_is_half_written_is_made_again(tmp_path):
-    """The disk was full, or the process killed, when a finished part's counts were written."""
+@pytest.mark.parametrize("name", ["records.jsonl", "hashes", "done.json"])
+@pytest.mark.parametrize("damage", ["changed", "cut", "gone"])
+def test_a_finished_part_that_is_damaged_is_made_again(tmp_path, name, damage):
+    """The disk was full, or the machine stopped, before all of it was written."""
     raw = shards(tmp_path)
-    wanted = sharded(raw, tmp_path / "whole", 1)
-    parts = tmp_path / "resume/text.parts"
-    parts.mkdir(parents=True)
-    (parts / "text-00000.jsonl").write_bytes(b"")
-    (parts / "text-00000.json").write_bytes(b'{"read"')
-    assert sharded(raw, tmp_path / "found", 1, tmp_path / "resume") == wanted
+    wanted = sharded(raw, tmp_path / "whole", 1, duplicates=True)
+    good = raw[2].read_bytes()
+    raw[2].write_bytes(good[:-30])
+    with pytest.raises(UserError):
+        sharded(raw, tmp_path / "cut", 1, tmp_path / "resume", duplicates=True)
+    raw[2].write_bytes(good)
+    file = tmp_path / "resume/text.parts/text-00000" / name
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + (bytes([content[-1] ^ 1]) if damage == "changed" else b""))
+    if damage == "gone":
+        file.unlink()
+    assert sharded(raw, tmp_path / "found", 1, tmp_path / "resume", duplicates=True) == wanted
     assert contents(tmp_path / "found") == contents(tmp_path / "whole")
+    assert not list((tmp_path / "resume").iterdir())
 
 
 PROGRAM = """
@@ -227,11 +236,11 @@ def test_killed_it_goes_on(tmp_path):
     process = subprocess.Popen([sys.executable, program, *folders, *raw])
     done = tmp_path / "resume/text.parts"
     deadline = time.monotonic() + 60
-    while not list(done.glob("*.json")) and time.monotonic() < deadline:
+    while not list(done.glob("[!.]*/done.json")) and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    assert list(done.glob("*.json"))
+    assert list(done.glob("[!.]*/done.json"))
     settings = {"duplicates": True, "language": True}
     again = sharded(raw, tmp_path / "again", 2, tmp_path / "resume", **settings)
     assert again == sharded(raw, tmp_path / "alone", 1, **settings)

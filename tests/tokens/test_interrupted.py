@@ -12,8 +12,8 @@ import pytest
 
 from finescale.corpora import write_records
 from finescale.errors import UserError
+from finescale.store.kept import DONE, keep
 from finescale.tokens import train_tokenizer
-from finescale.tokens.parts import DONE, keep
 from tests.tokens.conftest import SENTINELS, sentences
 
 PROGRAM = Path(__file__).parent / "programs" / "encode.py"

@@ -13,7 +13,7 @@ def make(job: Job) -> None:
     from finescale.models import count_parameters
     from finescale.models.checkpoint import check_use, context_of, lay_out, load_checked
     from finescale.models.structure import embedding_rows
-    from finescale.training.results import write_json
+    from finescale.store.json_files import write_json
 
     artifacts = zip(job.parameters["files"], job.inputs("files"), strict=True)
     files = {name: artifact.file("data") for name, artifact in artifacts}

@@ -22,9 +22,9 @@ def make(job: Job) -> None:
     """Write result.json, as finetuning has it, and examples.csv; no numbers of a diverged model."""
     from finescale.evaluation.asked import AskedModel
     from finescale.models import find_device
+    from finescale.store.json_files import write_json
     from finescale.training.determinism import make_deterministic
     from finescale.training.evaluation import results_on
-    from finescale.training.results import write_json
 
     make_deterministic()
     device = find_device(job.hardware.accelerator)

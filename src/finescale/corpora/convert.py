@@ -1,12 +1,11 @@
 """From raw files to one file of typed records, or one for each shard."""
 
-import json
-import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, compress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,25 +19,35 @@ from finescale.corpora.formats import Columns, Raw, read
 from finescale.corpora.records import read_examples, read_texts, write_records
 from finescale.corpora.workers import in_order
 from finescale.errors import UserError
+from finescale.store.kept import drop_unfinished, keep
 
 RECORDS = {"format": "records"}
+LINES, HASHES = "records.jsonl", "hashes"  # in a part's folder
 COPY_BYTES = 1 << 20
 COUNTED_FIRST = ("read", "kept", "empty")
 
 
 @dataclass(frozen=True)
 class Part:
-    """The records of one raw file: its number in the split, what is left out, and where they go."""
+    """The records of one raw file: its number in the split, what is left out, and where they wait.
+
+    The folder's name is that of their file, where each raw file has one of its own.
+    """
 
     raw: Raw
     number: int
     cleaning: Mapping[str, Any]
-    path: Path
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        """The file of the records."""
+        return self.folder / LINES
 
     @property
     def hashes(self) -> Path:
         """The file of the records' 64-bit hashes, eight bytes each."""
-        return self.path.with_suffix(".hashes")
+        return self.folder / HASHES
 
 
 def convert(
@@ -66,7 +75,7 @@ def convert(
         return None
     with TemporaryDirectory(dir=out) as scratch:
         folder = (unfinished or Path(scratch)) / f"{split}.parts"
-        folder.mkdir(parents=True, exist_ok=True)
+        drop_unfinished(folder)
         parts = _parts(raw, names or list(map(str, raw)), settings, split, folder)
         counts = sum((Counter(each) for each in in_order(_make, parts, workers)), Counter())
         if not counts["kept"]:
@@ -80,7 +89,7 @@ def convert(
             counts["duplicates"] = sum(int((~keep).sum()) for keep in first)
             counts["kept"] -= counts["duplicates"]
         shards = settings.get("shards", False)
-        files = [out / (part.path.name if shards else f"{split}.jsonl") for part in parts]
+        files = [out / f"{part.folder.name if shards else split}.jsonl" for part in parts]
         for path in files:
             path.unlink(missing_ok=True)
         deliveries = list(zip(parts, first, files, strict=True))
@@ -118,7 +127,7 @@ def _parts(
     ]
     cleaning = settings.get("cleaning", {})
     return [
-        Part(raw, number, cleaning, folder / f"{split}-{place:05d}.jsonl")
+        Part(raw, number, cleaning, folder / f"{split}-{place:05d}")
         for place, (number, raw) in enumerate(numbered)
     ]
 
@@ -147,41 +156,40 @@ def _languages(given: Sequence[str] | None, reading: Mapping[str, Any]) -> tuple
 
 
 def _make(part: Part) -> dict[str, int]:
-    """Write a part's file, unless an earlier run did; return what it counted."""
-    done = part.path.with_suffix(".json")
-    if done.exists() and part.path.exists():  # or else it was on its way out
-        with suppress(ValueError):  # the disk was full, or the process killed, in the middle of it
-            return json.loads(done.read_text())
+    """Write a part's files, unless an earlier run did; return what it counted."""
+    return keep(part.folder, partial(_write_part, part))
+
+
+def _write_part(part: Part, out: Path) -> dict[str, int]:
     counts: Counter[str] = Counter()
-    partial = part.path.with_suffix(".partial")
-    with partial.open("wb") as out, ExitStack() as stack:
+    with (out / LINES).open("wb") as lines, ExitStack() as stack:
         hashes = None
         if part.cleaning.get("duplicates"):
-            hashes = stack.enter_context(part.hashes.open("wb"))
-        _write(part, out, hashes, counts)
-        out.flush()
-        os.fsync(out.fileno())
-    partial.rename(part.path)
-    done.write_text(json.dumps(counts))
+            hashes = stack.enter_context((out / HASHES).open("wb"))
+        raw = replace(
+            part.raw,
+            scratch=Path(stack.enter_context(TemporaryDirectory(dir=out))),
+            left_out=Counter(),
+        )
+        _write(replace(part, raw=raw), lines, hashes, counts)
     return dict(counts)
 
 
 def _write(part: Part, out: IO[bytes], hashes: IO[bytes] | None, counts: Counter[str]) -> None:
-    with TemporaryDirectory(dir=part.raw.scratch) as scratch:
-        raw = replace(part.raw, scratch=Path(scratch), left_out=Counter())
-        chosen = filters(part.cleaning, raw.documents, raw.languages)
-        before = 0
-        for columns in read(raw):
-            columns = _complete(columns, raw, part.number, before)
-            before += len(columns["id"])
-            columns = clean(columns, chosen, counts)
-            lines, contents = _lines(columns, raw)
-            out.write(lines)
-            if hashes:
-                hashes.write(b"".join(json_lines.hashes(contents)))
-            counts["kept"] += len(contents)
-        counts.update(raw.left_out)
-        counts["read"] += before + raw.left_out.total()
+    raw = part.raw
+    chosen = filters(part.cleaning, raw.documents, raw.languages)
+    before = 0
+    for columns in read(raw):
+        columns = _complete(columns, raw, part.number, before)
+        before += len(columns["id"])
+        columns = clean(columns, chosen, counts)
+        lines, contents = _lines(columns, raw)
+        out.write(lines)
+        if hashes:
+            hashes.write(b"".join(json_lines.hashes(contents)))
+        counts["kept"] += len(contents)
+    counts.update(raw.left_out)
+    counts["read"] += before + raw.left_out.total()
 
 
 def _complete(columns: Columns, raw: Raw, number: int, before: int) -> Columns:

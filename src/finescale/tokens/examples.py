@@ -10,6 +10,8 @@ import numpy as np
 
 from finescale.corpora import example_columns
 from finescale.errors import UserError
+from finescale.store.json_files import write_json
+from finescale.store.kept import Counts, drop_unfinished, keep
 from finescale.tokens.arrays import (
     ArrayWriter,
     Examples,
@@ -20,15 +22,7 @@ from finescale.tokens.arrays import (
     token_type,
 )
 from finescale.tokens.languages import language_name
-from finescale.tokens.parts import (
-    Counts,
-    Part,
-    add_counts,
-    drop_unfinished,
-    keep,
-    parts_of,
-    write_json,
-)
+from finescale.tokens.parts import Part, add_counts, no_search_for_garbage, parts_of
 from finescale.tokens.pretrained import AnyTokenizer
 from finescale.tokens.workers import Workers
 
@@ -120,6 +114,7 @@ def _encode_part(part: Part, tokenizer: AnyTokenizer, form: ExampleFormat, kept:
     return keep(kept / part.name, lambda out: _write_part(batches, tokenizer, form, out))
 
 
+@no_search_for_garbage()
 def _write_part(
     batches: Iterable[Mapping[str, list[str]]],
     tokenizer: AnyTokenizer,

@@ -14,17 +14,11 @@ import numpy as np
 
 from finescale.corpora import text_columns
 from finescale.errors import UserError
+from finescale.store.json_files import write_json
+from finescale.store.kept import Counts, drop_unfinished, keep
 from finescale.tokens.arrays import ArrayWriter, Ragged, RaggedWriter, Rows, token_type
 from finescale.tokens.mixing import Documents, Piece, blockwise, mixed, until
-from finescale.tokens.parts import (
-    Counts,
-    Part,
-    add_counts,
-    drop_unfinished,
-    keep,
-    parts_of,
-    write_json,
-)
+from finescale.tokens.parts import Part, add_counts, no_search_for_garbage, parts_of
 from finescale.tokens.pretrained import AnyTokenizer
 from finescale.tokens.workers import Workers
 
@@ -203,6 +197,7 @@ def _write(
 
 
 def _encode_part(part: Part, tokenizer: AnyTokenizer, kept: Path) -> Counts:
+    @no_search_for_garbage()
     def write(out: Path) -> Counts:
         counts: Counts = {"documents": 0, "tokens": 0, "unknown_tokens": 0}
         with RaggedWriter(*_arrays(out), token_type(tokenizer.vocab_size)) as writer:

@@ -9,7 +9,8 @@ from typing import Self
 
 from finescale.corpora.workers import ENDED, follow_parent
 from finescale.errors import UserError
-from finescale.tokens.parts import Counts, Part
+from finescale.store.kept import Counts
+from finescale.tokens.parts import Part
 
 AHEAD = 4  # unfinished parts for each process
 

@@ -17,6 +17,7 @@ from finescale.models import (
     read_config,
     tuned_parameters,
 )
+from finescale.store.json_files import read_json, write_json
 from finescale.training.determinism import make_deterministic
 from finescale.training.evaluation import (
     evaluation_batches,
@@ -28,7 +29,6 @@ from finescale.training.loader import Batch, Examples, FinetuningBatches
 from finescale.training.loss import TargetLoss
 from finescale.training.module import Plan, Run, train
 from finescale.training.placement import Placement
-from finescale.training.results import read_json, write_json
 from finescale.training.schedule import Schedule, geometric_steps, regular_steps
 from finescale.training.state import STATE_FILE, State, restore_weights
 from finescale.training.vocabulary import Vocabulary

@@ -17,13 +17,13 @@ from finescale.models import (
     decoder_config,
     hollow_decoder,
 )
+from finescale.store.json_files import write_json
 from finescale.training.determinism import make_deterministic
 from finescale.training.evaluation import evaluation_batches, likelihood
 from finescale.training.loader import PretrainingBatches
 from finescale.training.module import Plan, Run, train
 from finescale.training.objective import Objective
 from finescale.training.placement import Placement
-from finescale.training.results import write_json
 from finescale.training.schedule import Schedule, even_steps
 from finescale.training.state import STATE_FILE, State
 from finescale.training.vocabulary import Vocabulary
