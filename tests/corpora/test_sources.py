@@ -116,7 +116,7 @@ def test_a_corrupt_archive_is_named(root, damage):
     message = refused(root, sources, CONTENT["last"])
     assert str(path) in message
     assert sha256(path.read_bytes()) in message
-    assert "git checkout" in message
+    assert "put the old file back" in message
 
 
 def test_a_missing_member_is_named(root):

@@ -1,6 +1,7 @@
 """Studies as their config files describe them, and the plans that follow."""
 
 import copy
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import yaml
 
 from finescale.study.build import plan_study
 from finescale.study.plan import Plan
+from finescale.study.source_files import read_sources
+from finescale.study.sources import Sources
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
@@ -64,3 +67,18 @@ def sources_with(tmp_path) -> Callable[[Callable[[dict], None]], Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def declare(tmp_path: Path) -> Callable[..., Sources]:
+    """Sources of some entries: `declare(name=entry)`, with a lock where one is given."""
+
+    def declare(lock: dict | None = None, **entries: dict) -> Sources:
+        file = tmp_path / "config/sources.yaml"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(yaml.safe_dump(entries))
+        if lock is not None:
+            (tmp_path / "config/sources.lock.json").write_text(json.dumps(lock))
+        return read_sources(file, tmp_path)
+
+    return declare

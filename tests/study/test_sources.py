@@ -1,34 +1,18 @@
 """What config/sources.yaml, its siblings and its lock say of the raw files of a study."""
 
-import json
-from pathlib import Path
-
 import pytest
 import yaml
 
 from finescale.errors import UserError
 from finescale.study.readings import FORMATS, RECORDS
 from finescale.study.source_files import read_sources
-from finescale.study.sources import Pin, Sources, count_records
+from finescale.study.sources import Pin, count_records
 
 ONE, TWO = "1" * 64, "2" * 64
 HUB = "hf://datasets/owner/name@0123abc"
 SHARDED = {"url": f"{HUB}/c4-{{shard:05d}}-of-00012.json.gz", "shards": 12, "records": 24}
 FOLDER = {"url": "hf://owner/model@0123abc", "files": {"config.json": {"sha256": ONE}, "w/a": None}}
 ARCHIVE = {"url": "https://example.org/a.tgz", "sha256": TWO, "members": {"in/x": {"sha256": ONE}}}
-
-
-@pytest.fixture
-def declare(tmp_path: Path):
-    def declare(lock: dict | None = None, **entries: dict) -> Sources:
-        file = tmp_path / "config/sources.yaml"
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(yaml.safe_dump(entries))
-        if lock is not None:
-            (tmp_path / "config/sources.lock.json").write_text(json.dumps(lock))
-        return read_sources(file, tmp_path)
-
-    return declare
 
 
 @pytest.mark.parametrize(
@@ -108,40 +92,6 @@ def test_users_have_files_of_their_own(declare, tmp_path):
         read_sources(tmp_path / "config/sources.yaml", tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("entry", "message"),
-    [
-        ({"path": "x", "md5": "12"}, "32 hexadecimal"),
-        ({"url": "https://example.org/{shard}", "shards": "3"}, "expected how many files"),
-        ({"url": "https://example.org/x", "mirrors": "https://example.org/y"}, "list of URLs"),
-        ({"url": "https://example.org/x", "shards": 3}, r"\{shard\}"),
-        ({**SHARDED, "files": {"a": None}}, "not both"),
-        ({"path": "x", "files": {"../../etc/passwd": None}}, "points outside"),
-        ({"path": "x", "files": {"/etc/passwd": None}}, "points outside"),
-        ({"path": "x", "reading": "tsv"}, "reading needs a format"),
-        ({"path": "x", "reading": {"format": "tsw"}}, "did you mean `tsv`"),
-        ({"path": "x", "reading": {"format": "lines", "source": "a"}}, "lines needs target"),
-        ({"path": "x", "reading": {"format": "text", "columns": {}}}, "text has no columns"),
-        ({"path": "x", "reading": {"format": "tsv", "columns": {"from": 1}}}, r"\['from'\]"),
-        (
-            {"path": "x", "reading": {"format": "tsv", "columns": {"source": 1}}},
-            "source and target",
-        ),
-        ({"path": "x", "reading": {"format": "tsv", "columns": 1}}, "expected a mapping"),
-    ],
-)
-def test_a_bad_entry_is_named(declare, entry, message):
-    with pytest.raises(UserError, match=message) as caught:
-        declare(wrong=entry)
-    assert "sources.yaml: wrong" in str(caught.value)
-
-
-@pytest.mark.parametrize("name", ["../x", "a/b", "a:b", "", " "])
-def test_a_name_that_could_be_a_path_or_a_part(declare, name):
-    with pytest.raises(UserError, match="letters, digits"):
-        declare(**{name: {"path": "x"}})
-
-
 @pytest.mark.parametrize("content", ["{", "[]", '{"a": 1}', '{"a": {"sha256": "1"}}'])
 def test_a_broken_lock_is_named(declare, tmp_path, content):
     declare(plain={"path": "x"})
@@ -164,3 +114,23 @@ def test_the_default_reading_is_typed_records(declare):
     assert sources.reading("plain") == RECORDS
     assert sources.reading("table") == reading
     assert RECORDS["format"] in FORMATS
+
+
+def test_files_may_be_a_list_of_names(declare):
+    as_list = declare(folder=FOLDER | {"files": ["config.json", "w/a"]})
+    as_mapping = declare(folder=FOLDER | {"files": {"config.json": None, "w/a": {}}})
+    assert as_list["folder"] == as_mapping["folder"]
+    assert as_list.file("folder:w/a").pin == Pin(None, None)
+
+
+def test_null_is_as_good_as_nothing(declare):
+    keys = ("mirrors", "sha256", "md5", "size", "records", "licence", "purpose", "reading")
+    nothing = dict.fromkeys([*keys, "members", "files", "shards", "url"])
+    assert declare(a={"path": "x", **nothing})["a"] == declare(a={"path": "x"})["a"]
+
+
+def test_a_file_that_changed_is_put_back_or_locked_anew(declare):
+    file = declare(mine={"path": "mine/train.tsv"}).file("mine")
+    assert f"put the old file back at {file.path}" in file.remedy
+    assert "delete its line in config/sources.lock.json" in file.remedy
+    assert "`finescale sources --lock` again" in file.remedy

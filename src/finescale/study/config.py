@@ -11,6 +11,7 @@ import yaml
 
 from finescale.errors import UserError, refuse_mistakes, suggestion
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # JSON Schema's types in the words of people who write YAML.
 TYPES = {
     "array": "a list",
@@ -26,9 +27,14 @@ TYPES = {
 def parse_yaml(text: str) -> Any:
     """Parse YAML by libyaml where it is there, eight times as fast. yaml.YAMLError for mistakes."""
     try:
-        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        return yaml.load(text, Loader=LOADER)
     except yaml.YAMLError:
         return yaml.safe_load(text)  # fails too, and its message shows the line
+
+
+def compose_yaml(text: str) -> yaml.Node | None:
+    """The nodes of a YAML document, which have every key that is written and its line."""
+    return yaml.compose(text, Loader=LOADER)
 
 
 def load_config(path: Path | str, schema: Path | str) -> dict[str, Any]:

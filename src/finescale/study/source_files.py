@@ -1,24 +1,24 @@
 """Reading config/sources.yaml, a user's `*.sources.yaml` beside it, and their lock."""
 
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
 
 from finescale.errors import UserError
-from finescale.study.config import parse_yaml
+from finescale.study.config import compose_yaml, parse_yaml
 from finescale.study.readings import read_reading
+from finescale.study.source_checks import (
+    check_addresses,
+    check_entry,
+    check_part,
+    check_pin,
+    refuse_duplicates,
+)
 from finescale.study.sources import SHARD, Locked, Pin, Source, Sources
-
-KEYS = {
-    *("path", "url", "mirrors", "sha256", "md5", "size", "records", "licence", "purpose"),
-    *("reading", "members", "files", "shards"),
-}
-PARTS = ("members", "files", "shards")
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 def lock_path(sources_file: Path) -> Path:
@@ -35,22 +35,29 @@ def read_sources(path: Path, root: Path) -> Sources:
     if not path.is_file():
         raise UserError(f"{path} is missing: it declares the raw files")
     found: dict[str, Source] = {}
+    places: dict[Path, tuple[str, Pin]] = {}
     for file in [path, *sorted(path.parent.glob("*.sources.yaml"))]:
         for name, entry in _entries(file).items():
+            where = f"{file}: {name}"
             if name in found:
-                raise UserError(f"{file}: {name}: another file declares this source already")
-            found[name] = _source(name, entry, root, file)
+                raise UserError(f"{where}: another file declares this source already")
+            found[name] = _source(name, entry, root, where)
+            _refuse_shared_places(found[name], places, where)
     return Sources(found, _read_lock(lock_path(path)), path)
 
 
-def _entries(file: Path) -> Mapping[str, Any]:
+def _entries(file: Path) -> Mapping[Any, Any]:
     try:
-        entries = parse_yaml(file.read_text(encoding="utf-8")) or {}
+        text = file.read_text(encoding="utf-8")
+        entries = parse_yaml(text)
+        refuse_duplicates(compose_yaml(text), str(file))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{file} is not YAML: {error}") from None
-    if not isinstance(entries, dict):
+    except (TypeError, ValueError) as error:  # a mapping as a key, a date that is none
+        raise UserError(f"{file} has a value that cannot be read: {error}") from None
+    if not isinstance(entries, (dict, type(None))):
         raise UserError(f"{file}: expected a mapping of source names")
-    return entries
+    return entries or {}
 
 
 def _read_lock(path: Path) -> dict[str, Locked]:
@@ -66,31 +73,21 @@ def _read_lock(path: Path) -> dict[str, Locked]:
 
 
 def _locked(entry: Mapping[str, Any], where: str) -> Locked:
-    pin = _pin(entry, where)
-    if pin.sha256 is None:
+    pin = check_pin({key: entry.get(key) for key in ("sha256", "size")}, where)
+    if "sha256" not in pin:
         raise UserError(f"{where} has no sha256: delete the line, or restore the file from git")
-    return Locked(pin.sha256, pin.size, entry.get("url"))
+    return Locked(pin["sha256"], pin.get("size"), entry.get("url"))
 
 
-def _source(name: str, entry: Any, root: Path, file: Path) -> Source:
-    where = f"{file}: {name}"
-    if not NAME.fullmatch(str(name)):
-        raise UserError(f"{where}: a name has letters, digits and _ . - alone")
-    if not isinstance(entry, dict) or not (entry.get("path") or entry.get("url")):
-        raise UserError(f"{where}: a source needs a path or a url")
-    if unknown := set(entry) - KEYS:
-        raise UserError(f"{where}: unknown keys {sorted(unknown)}, known: {sorted(KEYS)}")
-    parts = [key for key in PARTS if entry.get(key)]
-    if len(parts) > 1:
-        raise UserError(f"{where}: a source has {' or '.join(parts)}, not both")
-    url, shards, mirrors = entry.get("url"), entry.get("shards") or 0, entry.get("mirrors") or []
-    if not isinstance(shards, int) or shards < 0:
-        raise UserError(f"{where}: shards is {shards!r}, expected how many files there are")
-    if not isinstance(mirrors, list):
-        raise UserError(f"{where}: mirrors is {mirrors!r}, expected a list of URLs")
+def _source(name: Any, entry: Any, root: Path, where: str) -> Source:
+    entry = check_entry(name, entry, where)
+    url, shards, mirrors = entry.get("url"), entry.get("shards", 0), entry.get("mirrors", [])
+    members, files = (_pins(entry.get(key, {}), where) for key in ("members", "files"))
+    urls = (*([url] if url else []), *mirrors)
+    check_addresses(urls, files, where)
     if shards and not SHARD.search(url or entry["path"]):
         raise UserError(f"{where}: shards need a url with {{shard}} in it, such as {{shard:05d}}")
-    path = root / (entry.get("path") or _default_path(name, entry))
+    path = root / (entry.get("path") or _default_path(name, url or "", bool(files)))
     if shards and not SHARD.search(path.name):
         raise UserError(
             f"{where}: all shards would lie at {path}: give a `path` with {{shard}} in its last "
@@ -99,35 +96,39 @@ def _source(name: str, entry: Any, root: Path, file: Path) -> Source:
     return Source(
         name=name,
         path=path,
-        urls=(*([url] if url else []), *mirrors),
-        pin=_pin(entry, where),
-        members=_pins(entry.get("members") or {}, "member", where),
-        files=_pins(entry.get("files") or {}, "file", where),
+        urls=urls,
+        pin=_pin(entry),
+        members=members,
+        files=files,
         shards=shards,
-        licence=str(entry.get("licence", "")),
-        purpose=str(entry.get("purpose", "")),
+        licence=entry.get("licence", ""),
+        purpose=entry.get("purpose", ""),
         reading=read_reading(entry.get("reading"), where),
     )
 
 
-def _default_path(name: str, entry: Mapping[str, Any]) -> PurePosixPath:
+def _default_path(name: str, url: str, several: bool) -> PurePosixPath:
     folder = PurePosixPath("resources/raw") / name
-    return folder if entry.get("files") else folder / PurePosixPath(entry["url"]).name
+    return folder if several else folder / PurePosixPath(url).name
 
 
-def _pins(entries: Mapping[str, Any], kind: str, where: str) -> dict[str, Pin]:
-    for name in entries:
-        if name.startswith("/") or ".." in PurePosixPath(name).parts:
-            raise UserError(f"{where}: {kind} {name!r} points outside of the archive or folder")
-    return {name: _pin(pin or {}, f"{where}: {name}") for name, pin in entries.items()}
+def _pins(parts: Mapping[Any, Any] | Sequence[Any], where: str) -> dict[str, Pin]:
+    """The pin of each member or file; those of a list of names have none."""
+    pins = parts.items() if isinstance(parts, Mapping) else [(name, None) for name in parts]
+    return {name: _pin(check_part(name, pin, where)) for name, pin in pins}
 
 
-def _pin(entry: Mapping[str, Any], where: str) -> Pin:
-    sha256, md5, size = entry.get("sha256"), entry.get("md5"), entry.get("size")
-    if sha256 is not None and not re.fullmatch("[0-9a-f]{64}", str(sha256)):
-        raise UserError(f"{where}: sha256 is {sha256!r}, expected 64 hexadecimal digits (or null)")
-    if md5 is not None and not re.fullmatch("[0-9a-f]{32}", str(md5)):
-        raise UserError(f"{where}: md5 is {md5!r}, expected 32 hexadecimal digits (or null)")
-    if size is not None and not isinstance(size, int):
-        raise UserError(f"{where}: size is {size!r}, expected a number of bytes (or null)")
-    return Pin(sha256, size, entry.get("records"), md5)
+def _pin(entry: Mapping[str, Any]) -> Pin:
+    return Pin(entry.get("sha256"), entry.get("size"), entry.get("records"), entry.get("md5"))
+
+
+def _refuse_shared_places(source: Source, places: dict[Path, tuple[str, Pin]], where: str) -> None:
+    """Two downloads to one place would replace each other; a user's own file may be read twice."""
+    files = {source.path / name: pin for name, pin in source.files.items()}
+    for place, pin in (files or {source.path: source.pin}).items():
+        content = replace(pin, records=None)
+        other, its_content = places.setdefault(place, (source.name, content))
+        if other != source.name and (source.urls or content != its_content):
+            raise UserError(
+                f"{where}: `{other}` has a file at {place} too: give one of them another `path`"
+            )

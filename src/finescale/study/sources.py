@@ -73,7 +73,11 @@ class RawFile:
         """What a user does when the file is missing or wrong."""
         if self.urls:
             return f"place the file from {self.urls[0]} at {self.path}"
-        return f"restore {self.path} (git checkout -- {self.path})"
+        return (
+            f"put the old file back at {self.path} (from git, if it is there); or, if the new "
+            "bytes are meant, delete its line in config/sources.lock.json (or its sha256 in the "
+            "sources file) and run `finescale sources --lock` again"
+        )
 
 
 @dataclass(frozen=True)
@@ -133,12 +137,11 @@ class Sources(Mapping[str, Source]):
             return self._whole(source)
         if part not in source.parts:
             raise self._no_part(source, part)
-        pin = source.files.get(part, source.pin if not source.shards else Pin(None, None))
         return RawFile(
             name=raw,
             path=self._part_path(source, part),
             urls=tuple(_part_url(source, url, part) for url in source.urls),
-            pin=pin,
+            pin=Pin(None, None) if source.shards else source.files[part],
             licence=source.licence,
             purpose=source.purpose,
         )
