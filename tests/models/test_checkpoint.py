@@ -1,9 +1,11 @@
 """Checkpoints made elsewhere: what is laid out, and what is found by its type."""
 
 import json
+import os
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from finescale.errors import UserError
@@ -96,3 +98,32 @@ def test_tuned_weights_of_another_architecture_are_read_by_plain_transformers(
     again = AutoModelForCausalLM.from_pretrained(tmp_path / "tuned")
     ids = torch.arange(8)[None]
     assert torch.equal(again(ids).logits, model.logits(model(ids)))
+
+
+def test_pickled_weights_in_parts_are_the_same_model(saved, checked, tmp_path):
+    model = llama()
+    files = {"config.json": saved(model)["config.json"]}
+    places = {name: f"pytorch_model-{n % 2}.bin" for n, name in enumerate(model.state_dict())}
+    for part in set(places.values()):
+        held = {name: model.state_dict()[name] for name in places if places[name] == part}
+        torch.save(held, tmp_path / part)
+        files[part] = tmp_path / part
+    index = tmp_path / "pytorch_model.bin.index.json"
+    index.write_text(json.dumps({"weight_map": places}))
+    decoder = checked({**files, index.name: index}).decoder
+    ids = torch.arange(8)[None]
+    assert torch.equal(decoder(ids).logits, model(ids).logits)
+
+
+@pytest.mark.parametrize("pickled", [False, True])
+def test_who_may_read_the_store_may_read_the_weights(saved, tmp_path, pickled):
+    files = saved(gpt2())
+    files["model.safetensors"].chmod(0o644)
+    if pickled:
+        torch.save(load_file(files.pop("model.safetensors")), tmp_path / "pytorch_model.bin")
+        files["pytorch_model.bin"] = tmp_path / "pytorch_model.bin"
+    before = os.umask(0o022)
+    lay_out(files, tmp_path / "model")
+    os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "model").iterdir()}
+    assert modes == {"config.json": 0o644, "model.safetensors": 0o644}
