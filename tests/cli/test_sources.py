@@ -138,11 +138,11 @@ def test_lock_and_fetch_ask_before_they_download(checkout, cdn, monkeypatch, cap
     assert run("--lock", "mlsum") == 1
     assert run("--fetch", "wmt") == 0
     assert asked == [
-        "Download 1 file, 0 bytes or more? [y/N] ",
+        "Download 1 file, 4 kB? [y/N] ",  # its server was asked
         "Download 1 file, 9 kB? [y/N] ",
     ]
     assert "research" in capsys.readouterr().out  # the licence
-    assert cdn.requests == []
+    assert [(request.method, request.path) for request in cdn.requests] == [("HEAD", "/mlsum.zip")]
 
 
 def test_check_names_what_is_wrong_and_what_is_missing(checkout, capsys):

@@ -2,24 +2,22 @@
 
 import argparse
 import sys
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from finescale.cli.source_names import NAME_HELP, PAPER, Choice
 from finescale.cli.store import confirmed
 from finescale.cli.tables import text_table
 from finescale.counts import format_bytes
-from finescale.errors import UserError, suggestion
+from finescale.errors import UserError
 from finescale.study.source_files import lock_path, read_sources
 from finescale.study.sources import RawFile, Sources
 
-PAPER = Path("config/paper.yaml")
-TEXT = "text"  # stands for the pretraining text of a study
 HASHED_AT_ONCE = 2
 INTERRUPTED = 130  # the exit status that shells give after Ctrl-C
-NAME_HELP = "a source of config/sources.yaml, shards of one (c4-en:0-15), a task, or `text`"
 
 
 def add_commands(commands: Any) -> None:
@@ -44,7 +42,7 @@ def add_commands(commands: Any) -> None:
         nargs="*",
         metavar="NAME",
         help="pin what has no SHA-256 yet: the hub says it, other files are downloaded; the result"
-        " is config/sources.lock.json, which belongs into git",
+        " is config/sources.lock.json, which belongs into git; names as of --fetch",
     )
     parser.add_argument("--yes", action="store_true", help="download without asking")
     parser.set_defaults(run=_sources)
@@ -53,7 +51,7 @@ def add_commands(commands: Any) -> None:
 def _sources(parsed: argparse.Namespace) -> int:
     from finescale.study.files import SOURCES
 
-    chosen = _Choice(read_sources(SOURCES, Path()), parsed.config)
+    chosen = Choice(read_sources(SOURCES, Path()), parsed.config)
     try:
         if parsed.fetch is not None:
             return _fetch(chosen, parsed.fetch, parsed.yes)
@@ -63,53 +61,6 @@ def _sources(parsed: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("\nInterrupted; the same command goes on from here.", file=sys.stderr)
         return INTERRUPTED
-
-
-class _Choice:
-    """The sources, and which of their files a command is about."""
-
-    def __init__(self, sources: Sources, config: Path | None) -> None:
-        self.sources, self._config = sources, config
-
-    def all(self) -> list[str]:
-        """The raw files of the study that was named; else of everything that is declared."""
-        if self._config is None:
-            return self._expanded(self.sources)
-        return self._expanded(raw for _, raw in self._keys(self._config))
-
-    def of(self, names: Sequence[str]) -> list[str]:
-        """The raw files behind tasks, sources and parts of sources."""
-        sought = [name for name in names if name.partition(":")[0] not in self.sources]
-        tasks = self._tasks() if sought else {}
-        return self._expanded(raw for name in names for raw in self._named(name, tasks))
-
-    def _named(self, name: str, tasks: dict[str, list[str]]) -> list[str]:
-        if name in tasks:
-            return tasks[name]
-        if name.partition(":")[0] in self.sources:
-            return [name]
-        known = {*tasks, *self.sources}
-        raise UserError(f"`{name}` is no task and no source{suggestion(name, known)}")
-
-    def _tasks(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for key, raw in self._keys(self._config or PAPER):
-            kind, name, *_ = key.split(".")
-            if kind in ("tasks", TEXT):
-                found.setdefault(TEXT if kind == TEXT else name, []).append(raw)
-        return found
-
-    def _keys(self, config: Path) -> Iterator[tuple[str, str]]:
-        from finescale.study.build import raw_files
-        from finescale.study.config import load_config
-        from finescale.study.files import SCHEMA
-
-        return raw_files(load_config(config, SCHEMA))
-
-    def _expanded(self, names: Iterable[str]) -> list[str]:
-        """Each file once; of archive members their archive."""
-        files = (self.sources.file(raw) for name in names for raw in self.sources.expand(name))
-        return list(dict.fromkeys(file.name for file in files))
 
 
 @dataclass
@@ -135,7 +86,7 @@ def _rows(sources: Sources, names: Iterable[str]) -> dict[str, _Row]:
     return rows
 
 
-def _list(chosen: _Choice) -> int:
+def _list(chosen: Choice) -> int:
     sources = chosen.sources
     rows = _rows(sources, chosen.all())
     if rows:
@@ -189,7 +140,7 @@ def _known(files: Iterable[RawFile]) -> int:
     return sum(file.pin.size or 0 for file in files)
 
 
-def _check(chosen: _Choice) -> int:
+def _check(chosen: Choice) -> int:
     wrong = missing = 0
     for name, row in _rows(chosen.sources, chosen.all()).items():
         here = row.here
@@ -216,7 +167,7 @@ def _difference(file: RawFile) -> str | None:
     return f"{file.name}: {file.path} {wrong}: {remedy}" if wrong else None
 
 
-def _fetch(chosen: _Choice, names: Sequence[str], yes: bool) -> int:
+def _fetch(chosen: Choice, names: Sequence[str], yes: bool) -> int:
     from finescale.corpora.download.files import download_all, refuse_offline
     from finescale.corpora.sources import not_pinned
 
@@ -245,41 +196,40 @@ def _is_here(file: RawFile) -> bool:
     except FileNotFoundError:
         return False
     if file.pin.size not in (None, size):
+        remedy = "remove the file to fetch it again" if file.urls else file.remedy
         raise UserError(
-            f"{file.path} has {size} bytes, {file.name} should have {file.pin.size}: remove the"
-            " file to fetch it again"
+            f"{file.path} has {size} bytes, {file.name} should have {file.pin.size}: {remedy}"
         )
     return True
 
 
 def _agreed(files: Sequence[RawFile], yes: bool) -> bool:
-    """Show what is to be downloaded, and ask."""
-    rows: dict[str, _Row] = {}
+    """Show what is to be downloaded, and ask; what nobody has said of its size the servers say."""
+    from finescale.corpora.download.sizes import Size, ask_sizes
+
+    rows: dict[str, list[RawFile]] = {}
     for file in files:
-        rows.setdefault(file.name.partition(":")[0], _Row([])).files.append(file)
-    print(
-        text_table(
-            [
-                {
-                    "source": name,
-                    "files": len(row.files),
-                    "size": "not known" if row.size is None else format_bytes(row.size),
-                    "licence": row.files[0].licence or "-",
-                    "to": str(row.files[0].path.parent),
-                }
-                for name, row in rows.items()
-            ]
-        )
-    )
-    more = " or more" if any(file.pin.size is None for file in files) else ""
-    question = f"Download {_count(files)}, {format_bytes(_known(files))}{more}? [y/N] "
-    if yes or confirmed(question):
+        rows.setdefault(file.name.partition(":")[0], []).append(file)
+    sizes = ask_sizes(rows)
+    table: list[dict[str, object]] = [
+        {
+            "source": name,
+            "files": len(row),
+            "size": str(sizes[name]),
+            "licence": row[0].licence or "-",
+            "to": str(row[0].path.parent),
+        }
+        for name, row in rows.items()
+    ]
+    print(text_table(table))
+    whole = sum(sizes.values(), Size(0))
+    if yes or confirmed(f"Download {_count(files)}, {whole}? [y/N] "):
         return True
     print("Nothing was downloaded (--yes downloads without asking).")
     return False
 
 
-def _lock(chosen: _Choice, names: Sequence[str], yes: bool) -> int:
+def _lock(chosen: Choice, names: Sequence[str], yes: bool) -> int:
     from finescale.corpora.download.hub import on_hub
     from finescale.corpora.download.locking import Lock, ask_for_pins, download_pins
 
