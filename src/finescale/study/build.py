@@ -10,6 +10,7 @@ from finescale.study.cards import plan_cards
 from finescale.study.checks import check_meaning
 from finescale.study.config import complete_config
 from finescale.study.data import DataPlanner
+from finescale.study.data_checks import datasets
 from finescale.study.drawings import draw_laws, draw_scores
 from finescale.study.plan import Plan, View
 from finescale.study.report import plan_report
@@ -80,7 +81,7 @@ def _check_raw_files(config: Mapping[str, Any], sources: Sources, name: str) -> 
 
 def raw_files(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Every raw file that a config names, with the key that does."""
-    for key, dataset in _datasets(config):
+    for key, dataset in datasets(config):
         for raw in dataset["raw"]:
             yield f"{key}.raw", raw
     for family in config["families"]:
@@ -88,15 +89,3 @@ def raw_files(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield f"families.{family}.checkpoints.{index}.source", one["source"]
     for name, raw in (config["generation"]["bleurt"] or {}).items():
         yield f"generation.bleurt.{name}", raw
-
-
-def _datasets(config: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every dataset of a config with its key."""
-    for language, dataset in config["text"].items():
-        yield f"text.{language}", dataset
-    for name, task in config["tasks"].items():
-        for split in ("train", "dev"):
-            yield f"tasks.{name}.{split}", task[split]
-        for kind in ("test", "zero_shot", "later_test"):
-            for key, dataset in task[kind].items():
-                yield f"tasks.{name}.{kind}.{key}", dataset

@@ -5,6 +5,7 @@ from typing import Any
 
 from finescale.errors import refuse_mistakes
 from finescale.study import grid
+from finescale.study.data_checks import data_mistakes
 from finescale.study.given import given_mistakes
 from finescale.study.grid import ARCHITECTURE
 from finescale.study.hardware import hardware_mistakes
@@ -21,6 +22,7 @@ def check_meaning(config: dict[str, Any], sources: Sources, name: str) -> None:
         *_dimension_mistakes(config),
         *(line for key in config["tasks"] for line in _task_mistakes(config, key, sources)),
         *_search_mistakes(config, sources),
+        *data_mistakes(config, sources),
         *hardware_mistakes(config),
     ]
     refuse_mistakes(name, mistakes)
