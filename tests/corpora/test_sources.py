@@ -178,9 +178,10 @@ def test_a_file_of_the_network_is_linked(root):
     assert "it is downloaded again" in refused(root, downloaded(root, b"other"), b"other")
 
 
-def test_a_users_own_file_is_copied_so_that_a_change_in_place_stays_outside(root):
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+def test_a_users_own_file_is_copied_so_that_a_change_in_place_stays_outside(root, mode):
     sources = declare(root, plain={"path": "plain.txt", **pin(b"plain")})
-    (root / "plain.txt").chmod(0o600)
+    (root / "plain.txt").chmod(mode)
     fetch(sha256(b"plain"), sources, root / "data")
     with (root / "plain.txt").open("r+b") as stream:
         stream.write(b"P")
