@@ -12,6 +12,7 @@ import pytest
 from pyarrow import parquet
 
 from finescale.corpora import convert, read_examples, read_texts
+from finescale.errors import UserError
 
 GERMAN = ["Wiederaufnahme der Sitzungsperiode", "Zeile\u2028zwei\x85drei\x0c", "„Ja“ &amp; Nein"]
 ENGLISH = ["Resumption of the session", "Line\u2028two\x85three\x0c", '"Yes" &amp; no']
@@ -91,6 +92,42 @@ def test_several_files_of_one_archive(tmp_path):
     }
     records = examples(zipped(tmp_path / "data", members), reading, tmp_path, ("en", "zh"))
     assert pairs(records) == list(zip(ENGLISH, CHINESE, strict=True))
+
+
+PAIRS = {
+    ("*.{source}", "*.{target}"): {
+        ("a.en b.en", "a.de b.de"): "ab",
+        ("a.en b.en", "a.de c.de"): "b.en, c.de",
+        ("a.en b.en", "a.de"): "b.en",
+        ("a.en", "b.de"): "a.en, b.de",
+        ("a/x.en b/x.en", "b/x.de a/x.de"): "ab",
+    },
+    ("b[12].{source}", "b[12].{target}"): {
+        ("b1.en b2.en", "b1.de b2.de"): "bb",
+        ("b1.en", "b2.de"): "b1.en, b2.de",
+    },
+    ("?_{source}*", "*_{target}?"): {  # not to be compared: one of each alone
+        ("a_en1", "a_de1"): "a",
+        ("a_en1 b_en1", "a_de1 b_de1"): "a_en1, b_en1, a_de1, b_de1",
+    },
+    ("b[1].{source}", "b[12].{target}"): {("b1.en", "b1.de b2.de"): "b1.en, b1.de, b2.de"},
+}
+
+
+@pytest.mark.parametrize(
+    ("patterns", "names", "outcome"),
+    [(patterns, *case) for patterns, cases in PAIRS.items() for case in cases.items()],
+)
+def test_files_of_one_archive_are_paired_by_name(tmp_path, patterns, names, outcome):
+    reading = {"format": "lines", "source": patterns[0], "target": patterns[1]}
+    members = {name: f"{name[0]}\n".encode() for side in names for name in side.split()}
+    path = zipped(tmp_path / "data", members)
+    if "." in outcome or "_" in outcome:
+        with pytest.raises(UserError, match=f"no partner, or more than one: {outcome};"):
+            examples(path, reading, tmp_path)
+    else:
+        found = pairs(examples(path, reading, tmp_path))
+        assert found == [(letter, letter) for letter in outcome]
 
 
 def test_news_commentary(tmp_path):

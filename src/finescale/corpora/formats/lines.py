@@ -4,33 +4,75 @@ A line ends at \\n and nowhere else: NEL, U+2028 and form feeds stay inside. \\r
 byte order mark at the start go.
 """
 
-from collections.abc import Iterable, Iterator
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import closing
+from fnmatch import translate
+from itertools import chain
 from typing import IO
 
 from finescale.corpora.archives import Member, open_file, open_members
 from finescale.corpora.formats.raw import Columns, Raw
-from finescale.errors import UserError
+from finescale.errors import MOST_SHOWN, UserError
 
 BLOCK_BYTES = 1 << 17
 MOST_LINE_BYTES = 1 << 27
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
+WILDCARD = re.compile(r"(\*|\?|\[!?\]?[^\]]*\])")
 BOM = b"\xef\xbb\xbf"
 
 
 def read_lines(raw: Raw) -> Iterator[Columns]:
-    """`lines`: the members `source` and `target` of an archive; patterns may fit several each."""
+    """`lines`: the members `source` and `target` of an archive; patterns may fit several each.
+
+    Then two belong together that have the same where both patterns have the same wildcard.
+    """
     patterns = [raw.fill(raw.reading[side]) for side in ("source", "target")]
     with open_members(raw.path, patterns, raw.name, raw.scratch) as (sources, targets):
-        if len(sources) != len(targets):
-            raise UserError(
-                f"{raw.name} holds {len(sources)} files {patterns[0]!r} but {len(targets)} "
-                f"{patterns[1]!r}: they do not belong together"
-            )
-        for pair in zip(sources, targets, strict=True):
+        for pair in _paired(sources, targets, patterns, raw.name):
             with closing(pair[0].open()) as source, closing(pair[1].open()) as target:
                 names = [f"{member.name} in {raw.name}" for member in pair]
                 yield from aligned(source, target, *names)
+
+
+def _paired(
+    sources: Sequence[Member], targets: Sequence[Member], patterns: Sequence[str], name: str
+) -> Iterator[tuple[Member, Member]]:
+    """Each source and its target, in the order of the sources' names."""
+    wildcards = [WILDCARD.findall(pattern) for pattern in patterns]
+    common = set(wildcards[0]) & set(wildcards[1])
+    in_order = [[each for each in own if each in common] for own in wildcards]
+    compared = common if in_order[0] == in_order[1] else set()
+    keys = [
+        [_wild(member, pattern, compared) for member in members]
+        for pattern, members in zip(patterns, (sources, targets), strict=True)
+    ]
+    of_sources, of_targets = map(Counter, keys)
+    lone = [
+        member.name
+        for member, key in zip((*sources, *targets), chain(*keys), strict=True)
+        if not of_sources[key] == of_targets[key] == 1
+    ]
+    if lone:
+        more = f" and {len(lone) - MOST_SHOWN} more" if len(lone) > MOST_SHOWN else ""
+        raise UserError(
+            f"{name}: of the files {patterns[0]!r} and {patterns[1]!r} these have no partner, or "
+            f"more than one: {', '.join(lone[:MOST_SHOWN])}{more}; two belong together if both "
+            "have the same in place of the wildcards"
+        )
+    partners = dict(zip(keys[1], targets, strict=True))
+    return ((source, partners[key]) for source, key in zip(sources, keys[0], strict=True))
+
+
+def _wild(member: Member, pattern: str, wildcards: Set[str]) -> tuple[str, ...]:
+    """What a member's name has in place of these wildcards of the pattern that it fits."""
+    expression = "".join(
+        f"({translate(part)[:-2]})" if part in wildcards else translate(part)[:-2]  # without \\Z
+        for part in WILDCARD.split(pattern)
+    )
+    found = re.fullmatch(expression, member.name.removeprefix("./"))
+    return found.groups() if found else ()  # the pattern is the name itself
 
 
 def read_moses(raw: Raw) -> Iterator[Columns]:
