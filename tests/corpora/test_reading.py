@@ -106,10 +106,36 @@ def test_nested_json(tmp_path):
     read(
         reading,
         tmp_path,
-        b'{"t": {"de": "zwei", "en": "two", "fr": 3}}\n{"t": {"de": null, "en": ""}}',
+        b'{"t": {"de": "zwei", "en": "two", "fr": 3}}\n{"t": {"de": null, "en": ""}}\n{"t": null}',
     )
     (record,) = read_examples(tmp_path / "train.jsonl")
     assert (record["source"], record["target"]) == ("two", "zwei")
+
+
+@pytest.mark.parametrize("missing", [b'{"x": null}', b'{"t": {}}', b'{"t": "de"}'])
+def test_nested_json_without_the_field(tmp_path, missing):
+    reading = READINGS["jsonl"] | {"columns": {"source": "t.{source}", "target": "t.{target}"}}
+    assert "line 1: no field 't.en'" in refused(reading, tmp_path, missing)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["string", "large_string", "string_view", "binary", "large_binary", "binary_view", "codes"],
+)
+def test_every_kind_of_text_in_parquet(tmp_path, kind):
+    texts = ["x", "Größe", None, "x"]
+    if kind == "codes":
+        column = pyarrow.array(texts).dictionary_encode()
+    else:
+        column = pyarrow.array([text and text.encode() for text in texts], "binary")
+        column = column.cast("large_binary" if "large" in kind else "string").cast(kind)
+    table = pyarrow.table({"a": column, "t": pyarrow.StructArray.from_arrays([column], ["b"])})
+    parquet.write_table(table, tmp_path / "file")
+    reading = READINGS["parquet"] | {"columns": {"source": "a", "target": "t.b"}}
+    counts = read(reading, tmp_path, (tmp_path / "file").read_bytes())
+    assert counts == {"read": 4, "kept": 3, "empty": 1}
+    found = [(row["source"], row["target"]) for row in read_examples(tmp_path / "train.jsonl")]
+    assert found == [(text, text) for text in texts if text]
 
 
 def test_parquet_that_does_not_fit(tmp_path):
@@ -118,6 +144,7 @@ def test_parquet_that_does_not_fit(tmp_path):
         ({"a": ["x"], "c": ["y"]}, "raw0 has no column 'b'"),
         ({"a": ["x"], "b": [1.5]}, "raw0: column 'b' holds double, not text"),
         ({"a": ["x"], "b": _not_utf8()}, "raw0 cannot be read as parquet"),
+        ({"a": ["x"], "b": [b"\xff"]}, "raw0 cannot be read as parquet: Invalid UTF8"),
     ):
         parquet.write_table(pyarrow.table(columns), tmp_path / "file")
         assert message in refused(READINGS["parquet"], tmp_path, (tmp_path / "file").read_bytes())

@@ -11,7 +11,8 @@ from finescale.errors import UserError
 
 def read_jsonl(raw: Raw) -> Iterator[Columns]:
     """`jsonl`: the fields that the reading names, with dots for those of objects; null is empty,
-    other fields are nobody's business. A blank line is an empty record."""
+    and all fields of an object that is null; other fields are nobody's business. A blank line is
+    an empty record."""
     paths = {field: (column, column.split(".")) for field, column in raw.columns().items()}
     for stream, name in streams(raw):
         before = 0
@@ -46,6 +47,8 @@ def _value(record: Any, column: str, path: list[str], name: str, number: int) ->
     if value is None and column not in record:
         value = record
         for key in path:
+            if value is None:
+                return None
             if not isinstance(value, dict) or key not in value:
                 known = ", ".join(map(repr, record))
                 raise UserError(f"{name}, line {number}: no field {column!r}; it has {known}")

@@ -1,6 +1,6 @@
 """Parquet files, a few thousand rows at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from finescale.corpora.formats.raw import Columns, Raw
@@ -58,9 +58,24 @@ def _values(batch: Any, path: tuple[str, ...], name: str) -> list[Any]:
         values = compute.struct_field(values, list(path[1:]))
     if pyarrow.types.is_dictionary(values.type):
         values = values.dictionary_decode()
+    if not any(is_one(values.type) for is_one in _text_types()):
+        column = ".".join(path)
+        raise UserError(f"{name}: column {column!r} holds {values.type}, not text")
     if not (pyarrow.types.is_string(values.type) or pyarrow.types.is_large_string(values.type)):
-        if not pyarrow.types.is_integer(values.type):
-            column = ".".join(path)
-            raise UserError(f"{name}: column {column!r} holds {values.type}, not text")
-        values = values.cast(pyarrow.string())
+        values = values.cast(pyarrow.large_string())
     return values.to_numpy(zero_copy_only=False).tolist()
+
+
+def _text_types() -> tuple[Callable[[Any], bool], ...]:
+    """What tells the types of text, of bytes that may be text, and of numbers that ids may be."""
+    from pyarrow import types
+
+    return (
+        types.is_string,
+        types.is_large_string,
+        types.is_string_view,
+        types.is_binary,
+        types.is_large_binary,
+        types.is_binary_view,
+        types.is_integer,
+    )
