@@ -214,6 +214,36 @@ def test_near_names_are_shown(tmp_path):
     assert "training/c.en" in refused(path, READING | {"source": "train/c.en"})
 
 
+def test_an_archive_without_anything(tmp_path):
+    assert "is an empty archive" in refused(tar(tmp_path / "data", entry("d", b"5"), members={}))
+    zipfile.ZipFile(tmp_path / "data", "w").close()
+    assert "is an empty archive" in refused(tmp_path / "data")
+
+
+TWO = {"format": "lines", "source": "*.{source}", "target": "*.{target}"}
+
+
+@pytest.mark.parametrize("at", [5, 4 * 512 + 5])
+def test_a_tar_with_a_damaged_header_does_not_end_there(tmp_path, at):
+    """Nor one that is cut between two members: Python's tarfile stops without a word."""
+    members = {f"{name}{side}": b"1\n" for name in "ab" for side in (".en", ".de")}
+    path = tar(tmp_path / "data", members=members)
+    content = bytearray(path.read_bytes())
+    path.write_bytes(content[: at // 512 * 512])
+    assert "data" in refused(path, TWO)
+    content[at] ^= 1
+    path.write_bytes(content)
+    assert "data" in refused(path, TWO)
+
+
+def test_the_checksum_of_a_compressed_tar(tmp_path):
+    path = tar(tmp_path / "data", mode="w:gz")
+    content = bytearray(path.read_bytes())
+    content[-8] ^= 1
+    path.write_bytes(content)
+    assert "cannot be unpacked" in refused(path)
+
+
 @pytest.mark.parametrize("kind", ["tar", "gz", "zip", "text"])
 @given(garbage=st.binary(max_size=400), at=st.floats(0, 1))
 def test_no_garbage_makes_it_hang_or_fall(kind, garbage, at, tmp_path_factory):

@@ -11,6 +11,7 @@ import io
 import lzma
 import shutil
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -21,7 +22,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from finescale.errors import MOST_SHOWN, UserError
 
@@ -39,6 +40,8 @@ COMPRESSIONS: dict[bytes, Callable[[IO[bytes]], Any]] = {
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 TAR = b"ustar"  # at byte 257
 DAMAGE = (EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile)
+# What else zipfile and tarfile raise on numbers and names that damage has changed.
+STUMBLES = (ValueError, LookupError, OverflowError, AttributeError, RecursionError, struct.error)
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,15 @@ def readable(name: str) -> Iterator[None]:
         raise UserError(f"{name} cannot be unpacked: it is damaged ({error})") from error
 
 
+@contextmanager
+def _unpacking(name: str) -> Iterator[None]:
+    """Around calls of zipfile and tarfile alone: elsewhere such errors would be our own."""
+    try:
+        yield
+    except STUMBLES as error:
+        raise UserError(f"{name} cannot be unpacked: it is damaged ({error})") from error
+
+
 def open_file(path: Path, name: str) -> IO[bytes]:
     """Open a raw file, decompressed. UserError when it is an archive."""
     stream = _decompressed(path.open("rb"), path.stat().st_size, name)
@@ -90,13 +102,15 @@ def open_members(
         with path.open("rb") as stream:
             is_zip = stream.read(4) in ZIP
         if is_zip:
-            archive = stack.enter_context(zipfile.ZipFile(path))
-            found = _of_zip(archive, name)
+            with _unpacking(name):
+                archive = stack.enter_context(zipfile.ZipFile(path))
+                found = _of_zip(archive, name)
         else:
             folder = scratch / "members"
             folder.mkdir(parents=True)
             stack.callback(shutil.rmtree, folder)
-            found = _of_tar(path, patterns, name, folder)
+            with _unpacking(name):
+                found = _of_tar(path, patterns, name, folder)
         yield [_fitting(found, pattern, name) for pattern in patterns]
 
 
@@ -107,10 +121,12 @@ def _fits(member: str, pattern: str) -> bool:
 def _fitting(members: Sequence[Member], pattern: str, name: str) -> list[Member]:
     """The members for a pattern, by name."""
     found = sorted((m for m in members if _fits(m.name, pattern)), key=lambda m: m.name)
+    if not members:
+        raise UserError(f"{name} is an empty archive: it holds no files at all, so no {pattern!r}")
     if not found:
         names = [member.name for member in members]
         near = get_close_matches(pattern, names, n=MOST_SHOWN, cutoff=0.4) or names[:MOST_SHOWN]
-        listed = ", ".join(near) or "nothing"
+        listed = ", ".join(near)
         raise UserError(f"{name} holds no file {pattern!r}; it holds {listed} ({len(names)} files)")
     for member, count in Counter(member.name for member in found).items():
         if count > 1:
@@ -132,7 +148,8 @@ def _open_zipped(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) ->
     where = f"{entry.filename} in {name}"
     if entry.flag_bits & 1:
         raise UserError(f"{where} is encrypted: unpack it and give the file itself")
-    content = Bounded(archive.open(entry), entry.compress_size, where)
+    with _unpacking(where):
+        content = Bounded(archive.open(entry), entry.compress_size, where)
     return _decompressed(io.BufferedReader(content, CHUNK_BYTES), entry.file_size, where)
 
 
@@ -142,7 +159,9 @@ def _of_tar(path: Path, patterns: Sequence[str], name: str, folder: Path) -> lis
     with closing(_decompressed(path.open("rb"), path.stat().st_size, name)) as stream:
         if not _is_tar(stream.peek(512)):  # type: ignore[attr-defined]
             raise UserError(f"{name} is no archive: neither zip nor tar")
-        with tarfile.open(fileobj=stream, mode="r|", bufsize=CHUNK_BYTES) as archive:
+        with tarfile.open(
+            fileobj=stream, mode="r|", bufsize=CHUNK_BYTES, tarinfo=_Header
+        ) as archive:
             for number, entry in enumerate(archive):
                 _check_count(number, name)
                 if entry.size > _most_bytes(path.stat().st_size):  # tarfile would skip it for ever
@@ -150,7 +169,23 @@ def _of_tar(path: Path, patterns: Sequence[str], name: str, folder: Path) -> lis
                 archive.members = []  # type: ignore[attr-defined]  # it would keep them all
                 if entry.isreg() and not entry.issparse():
                     members.append(_unpacked(archive, entry, patterns, name, folder / str(number)))
+        while stream.read(CHUNK_BYTES):  # to the checksum of what it is compressed by
+            pass
     return members
+
+
+class _Header(tarfile.TarInfo):
+    """One that says when it is damaged, or not there: tarfile takes either for the end."""
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
+        """The next header."""
+        try:
+            return super().fromtarfile(archive)
+        except tarfile.HeaderError as error:
+            if isinstance(error, tarfile.EOFHeaderError):  # type: ignore[attr-defined]
+                raise
+            raise tarfile.ReadError(str(error)) from None
 
 
 def _unpacked(
@@ -247,7 +282,8 @@ class Bounded(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        chunk = self._stream.read(len(buffer))
+        with _unpacking(self._name):
+            chunk = self._stream.read(len(buffer))
         self._left -= len(chunk)
         if self._left < 0:
             raise _too_large(self._name)
