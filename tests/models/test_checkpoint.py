@@ -1,11 +1,9 @@
 """Checkpoints made elsewhere: what is laid out, and what is found by its type."""
 
 import json
-import os
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from finescale.errors import UserError
@@ -113,17 +111,3 @@ def test_pickled_weights_in_parts_are_the_same_model(saved, checked, tmp_path):
     decoder = checked({**files, index.name: index}).decoder
     ids = torch.arange(8)[None]
     assert torch.equal(decoder(ids).logits, model(ids).logits)
-
-
-@pytest.mark.parametrize("pickled", [False, True])
-def test_who_may_read_the_store_may_read_the_weights(saved, tmp_path, pickled):
-    files = saved(gpt2())
-    files["model.safetensors"].chmod(0o644)
-    if pickled:
-        torch.save(load_file(files.pop("model.safetensors")), tmp_path / "pytorch_model.bin")
-        files["pytorch_model.bin"] = tmp_path / "pytorch_model.bin"
-    before = os.umask(0o022)
-    lay_out(files, tmp_path / "model")
-    os.umask(before)
-    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "model").iterdir()}
-    assert modes == {"config.json": 0o644, "model.safetensors": 0o644}

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from finescale.store import MANIFEST, Job, make_artifact
 from finescale.store.lineage import verify
 
 
@@ -140,3 +141,18 @@ def test_a_recipe_file_that_is_missing_or_damaged(workshop, text, said):
     assert done.returncode == 1
     assert f"error: {file}: {said}" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_who_may_read_the_store_may_read_every_file(workshop):
+    recipe = workshop.recipe()
+
+    def write(job: Job) -> None:
+        (job.out / "model").mkdir()
+        for name in ("data", "model/weights"):
+            (job.out / name).write_text("x")
+            (job.out / name).chmod(0o600)  # as safetensors does
+
+    make_artifact(workshop.store, recipe, write)
+    folder = workshop.store.folder(recipe.reference)
+    modes = {path.stat().st_mode for path in folder.rglob("*") if path.is_file()}
+    assert modes == {(folder / MANIFEST).stat().st_mode}

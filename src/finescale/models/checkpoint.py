@@ -57,7 +57,6 @@ def lay_out(files: Mapping[str, Path], folder: Path) -> None:
         names = [PICKLED] if PICKLED in files else _shards(files, PICKLED + INDEX)
         tensors = {key: value for name in names for key, value in _unpickled(files[name], name)}
         save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
-        shutil.copymode(folder / CONFIG, folder / WEIGHTS)  # safetensors writes for its user alone
 
 
 def _configuration(files: Mapping[str, Path], folder: Path) -> PreTrainedConfig:

@@ -8,6 +8,7 @@ import re
 import secrets
 import shutil
 import socket
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -99,6 +100,7 @@ def publish(
     UserError when another process keeps interfering.
     """
     _write_manifests(recipe, scratch, inputs, provenance)
+    _make_readable(scratch)
     sync_folder(scratch)
     put_in_place(store, recipe, scratch)
 
@@ -164,6 +166,15 @@ def _write_manifests(
     text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     (scratch / MANIFEST_COPY).write_text(text)
     (scratch / MANIFEST).write_text(text)
+
+
+def _make_readable(scratch: Path) -> None:
+    """Give all files the manifest's mode: safetensors writes for its user alone, and people share
+    a store."""
+    mode = stat.S_IMODE((scratch / MANIFEST).stat().st_mode)
+    for path in scratch.rglob("*"):
+        if path.is_file() and stat.S_IMODE(path.stat().st_mode) != mode:
+            path.chmod(mode)
 
 
 def sync_folder_entry(folder: Path) -> None:
