@@ -148,9 +148,12 @@ def test_xml_names_the_translators_there_are(tmp_path):
     [
         (XML[:-30], "is not the XML"),
         (XML.replace('seg id="3"', "seg"), "has no number"),
+        (XML.replace('seg id="3"', 'seg id="1"'), "a document has two segments of number 1"),
+        (XML.replace('seg id="3"', 'seg id="0"').replace('"2">Z', '"9">Z'), "segment 9 .* no sour"),
         ("<!DOCTYPE x [<!ENTITY e SYSTEM 'file:///etc/passwd'>]><x>&e;</x>", "is not the XML"),
         (BOMB, "is not the XML"),
         ('<?xml version="1.0" encoding="utg-8"?><x/>', "is not the XML"),
+        ('<?xml version="1.0" encoding="gb18030"?><x/>', "is not the XML"),
     ],
 )
 def test_xml_that_is_none(tmp_path, text, message):

@@ -24,7 +24,7 @@ def read_wmt_xml(raw: Raw) -> Iterator[Columns]:
                     translators |= {ref.get("translator", "") for ref in element.iter("ref")}
                     yield _document(element, wanted, raw, name)
                     element.clear()
-        except (ElementTree.ParseError, LookupError) as error:  # the second of its encoding
+        except (ElementTree.ParseError, LookupError, ValueError) as error:  # of its encoding, too
             raise UserError(f"{name} is not the XML of a test set: {error}") from None
         if wanted not in translators:
             known = ", ".join(sorted(translators)) or "none"
@@ -39,6 +39,8 @@ def _document(document: ElementTree.Element, wanted: str, raw: Raw, name: str) -
     references = [ref for ref in document.iter("ref") if ref.get("translator", "") == wanted]
     targets = _segments(references, name)
     numbers = sorted(sources)
+    if lone := min(targets.keys() - sources.keys(), default=None):
+        raise UserError(f"{name}: segment {lone} of reference {wanted!r} has no source")
     return {
         "source": [sources[number] for number in numbers],
         "target": [targets.get(number, "") for number in numbers],
@@ -46,8 +48,13 @@ def _document(document: ElementTree.Element, wanted: str, raw: Raw, name: str) -
 
 
 def _segments(parents: list[ElementTree.Element], name: str) -> dict[int, str]:
-    segments = [segment for parent in parents for segment in parent.iter("seg")]
-    try:
-        return {int(seg.attrib["id"]): " ".join((seg.text or "").split()) for seg in segments}
-    except (KeyError, ValueError):
-        raise UserError(f"{name}: a segment has no number as its id") from None
+    segments: dict[int, str] = {}
+    for segment in (segment for parent in parents for segment in parent.iter("seg")):
+        try:
+            number = int(segment.attrib["id"])
+        except (KeyError, ValueError):
+            raise UserError(f"{name}: a segment has no number as its id") from None
+        if number in segments:
+            raise UserError(f"{name}: a document has two segments of number {number}")
+        segments[number] = " ".join((segment.text or "").split())
+    return segments
