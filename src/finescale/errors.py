@@ -23,5 +23,8 @@ def refuse_mistakes(name: str, mistakes: Iterable[str]) -> None:
 
 def suggestion(given: str, known: Iterable[str]) -> str:
     """The end of a message about a name that is not known: the likely one, or all of them."""
+    known = sorted(known)
+    if not known:
+        return ": there is none"
     close = difflib.get_close_matches(given, known, n=1)
-    return f"; did you mean `{close[0]}`?" if close else f" (known: {', '.join(sorted(known))})"
+    return f"; did you mean `{close[0]}`?" if close else f" (known: {', '.join(known)})"
