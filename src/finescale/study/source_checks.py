@@ -11,7 +11,8 @@ from finescale.errors import UserError, suggestion
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 WEB_ADDRESS = re.compile(r"https?://[^/\s]+(/\S*)?")
-HUB_ADDRESS = re.compile(r"hf://(datasets/)?[^/@\s]+/[^/@\s]+@[^/\s]+/\S+")
+# kind, repository, revision and path
+HUB_ADDRESS = re.compile(r"hf://(datasets/)?([^/@\s]+/[^/@\s]+)@([^/\s]+)/(\S+)")
 HUB_FORM = "hf://[datasets/]OWNER/NAME@REVISION"
 PARTS = ("members", "files", "shards")
 PIN = "{sha256: ..., size: ...}"

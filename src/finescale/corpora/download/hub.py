@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from finescale.errors import UserError
+from finescale.study.source_checks import HUB_ADDRESS
 
 if TYPE_CHECKING:
     import requests
 
 HUB = "https://huggingface.co"
-ADDRESS = re.compile(r"hf://(datasets/)?([^/@]+/[^/@]+)@([^/]+)/(.+)")
 REDIRECTS = 5
 
 
@@ -38,7 +38,7 @@ def web_address(url: str) -> str:
         return endpoint() + url.removeprefix(HUB)
     if not url.startswith("hf://"):
         return url
-    found = ADDRESS.fullmatch(url)
+    found = HUB_ADDRESS.fullmatch(url)
     if found is None:
         raise UserError(f"{url}: expected hf://[datasets/]OWNER/NAME@REVISION/PATH")
     kind, repository, revision, path = found.groups()
