@@ -176,6 +176,12 @@ def test_a_zip_whose_directory_lies_before_its_start(tmp_path):
     assert "cannot be unpacked" in refused(path)
 
 
+def test_a_zip_with_a_file_of_no_name(tmp_path):
+    with zipfile.ZipFile(tmp_path / "data", "w") as archive:
+        archive.writestr("", b"one\n")
+    assert "cannot be unpacked" in refused(tmp_path / "data")
+
+
 def test_a_tar_with_a_member_of_exabytes(tmp_path):
     """Python's tarfile goes through them a block at a time, though the file has ended."""
     entry = tarfile.TarInfo("huge")
