@@ -111,7 +111,7 @@ def test_a_raw_file_with_other_bytes_never_enters_the_store(checkout):
     assert run.status != 0
     assert "resources/corpus.tar.xz" in run.log
     assert found in run.log
-    assert "git checkout -- " in run.log
+    assert "put the old file back" in run.log
     assert "Traceback (most recent call last)" not in run.log
     checkout.assert_sound()
 
