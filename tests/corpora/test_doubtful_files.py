@@ -20,16 +20,11 @@ faulty = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(faulty)
 Fault = faulty.Fault
 
+pytestmark = pytest.mark.usefixtures("online")
+
 CONTENT = os.urandom(1 << 20) * 3
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 QUICK = Patience(backoff_seconds=0.01, connect_seconds=5.0, silence_seconds=20.0)
-
-
-@pytest.fixture(autouse=True)
-def online(monkeypatch):
-    proxies = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
-    for name in ("HF_HUB_OFFLINE", "FINESCALE_OFFLINE", "HF_TOKEN", "HF_ENDPOINT", *proxies):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
